@@ -5,7 +5,6 @@ verdict (the program died in it) counts as failed. A program that prints a last 
 that. Anything else is one test."""
 import json
 import re
-import shlex
 import subprocess
 
 from devlib import ROOT, Counts, run, test_env
@@ -65,22 +64,16 @@ def listed(build):
 
 def run_tests(build, limit, suites=(), names=(), seed=None, each=1.0, log=None, **env):
     """`meson test` on build, whose programs are built already. `each` multiplies the time limit of a program."""
-    cmd = ["meson", "test", "-C", build, "--no-rebuild", "--num-processes", "2", "-t", str(each),
+    cmd = [*address_wrapper(build), "meson", "test", "-C", build, "--no-rebuild", "--num-processes", "2", "-t", str(each),
            "--logbase", "testlog", "--print-errorlogs"]
     for suite in suites:
         cmd += ["--suite", suite]
-    wrapper = sanitizer_wrapper(build)
-    if wrapper:
-        cmd += ["--wrapper", shlex.join(wrapper)]
     record = ROOT / build / "meson-logs" / "testlog.json"
     record.unlink(missing_ok=True)
     done = run([*cmd, *names], limit, log=log or f"meson-{build}",
                env=test_env(binary=ROOT / build / "peal", seed=seed, **env))
-    # with a wrapper meson puts its name into the log's
-    wrapped = list((ROOT / build / "meson-logs").glob("testlog-*.json"))
     total, seen = Counts(), set()
-    path = record if record.exists() else max(wrapped, key=lambda p: p.stat().st_mtime, default=None)
-    for line in path.read_text().splitlines() if path else []:
+    for line in record.read_text().splitlines() if record.exists() else []:
         row = json.loads(line)
         name = row["name"].split(" / ")[-1]
         seen.add(name)
@@ -94,8 +87,9 @@ def run_tests(build, limit, suites=(), names=(), seed=None, each=1.0, log=None, 
     return total, done
 
 
-def sanitizer_wrapper(build):
-    """TSan of gcc 12 cannot map its shadow when the kernel randomises addresses more than it expects."""
+def address_wrapper(build):
+    """TSan of gcc 12 cannot map its shadow when the kernel randomises addresses more than it expects; the setting is
+    inherited by all that the wrapped command starts."""
     if "tsan" not in build:
         return []
     probe = subprocess.run(["setarch", "-R", "true"], capture_output=True)
