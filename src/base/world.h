@@ -20,14 +20,22 @@ struct pl_addr {
     uint8_t spare;
 };
 
-enum { PL_POLL_IN = 1, PL_POLL_OUT = 2, PL_POLL_HUP = 4 /* reported only: peer closed both ways or error */ };
+enum {
+    PL_POLL_IN = 1,
+    PL_POLL_OUT = 2,
+    PL_POLL_HUP = 4, /* reported only: peer closed both ways or error */
+    PL_POLL_NEW = 8, /* to poller_set only: this socket was never set before, which saves a system call */
+};
 
 struct pl_poll_event {
     void *data;      /* as given to poller_set */
     uint32_t events; /* PL_POLL_ bits */
 };
 
-enum { PL_LISTEN_REUSEPORT = 1 };
+enum {
+    PL_LISTEN_REUSEPORT = 1, /* several listeners of this process share the address */
+    PL_LISTEN_ALONE = 2,     /* refuse (PL_EEXIST) if anybody listens there already, REUSEPORT or not */
+};
 
 struct pl_poller;
 struct pl_thread;
@@ -48,16 +56,18 @@ struct pl_world_ops {
      * PL_EPERM, PL_EIO; a human sentence is appended to err_text. */
     enum pl_err (*listen)(struct pl_world *w, const char *at, unsigned flags, int *ret_sock, struct pl_addr *ret_addr,
                           struct pl_buf *err_text);
-    /* PL_EAGAIN: none waiting. PL_EBUSY: out of descriptors or memory (pause accepting). PL_EIO: drop and go on. */
+    /* PL_EAGAIN: none waiting. PL_EBUSY: out of descriptors but for PL_FD_RESERVE, or of memory (pause accepting; what waits
+     * stays in the backlog). PL_EIO: that one is gone, go on. */
     enum pl_err (*accept)(struct pl_world *w, int listener, int *ret_sock, struct pl_addr *ret_peer);
     /* Starts a connection to a numeric address; writable or HUP tells how it went. */
     enum pl_err (*connect)(struct pl_world *w, const char *at, int *ret_sock);
-    /* PL_OK with *ret_n > 0; PL_EAGAIN; PL_ECLOSED: orderly end (*ret_n = 0) or reset. */
+    /* PL_OK with *ret_n > 0; PL_EAGAIN; PL_ECLOSED: orderly end; PL_EIO: reset or another error of the socket. */
     enum pl_err (*recv)(struct pl_world *w, int sock, void *p, size_t n, size_t *ret_n);
     /* PL_OK with 0 < *ret_n <= n; PL_EAGAIN: nothing accepted; PL_ECLOSED. */
     enum pl_err (*send)(struct pl_world *w, int sock, const void *p, size_t n, size_t *ret_n);
     void (*shutdown_write)(struct pl_world *w, int sock);
     void (*close)(struct pl_world *w, int sock);
+    void (*close_reset)(struct pl_world *w, int sock); /* the peer gets a reset, what was not sent is dropped */
     /* Socket buffer limits in bytes, 0 leaves the system's. */
     void (*tune)(struct pl_world *w, int sock, size_t sndbuf, size_t notsent_lowat);
 
@@ -75,12 +85,23 @@ struct pl_world_ops {
                                 struct pl_thread **ret_thread);
     void (*thread_join)(struct pl_world *w, struct pl_thread **take_thread);
 
+    /* The processors this process may use: fills at most max ids and returns how many threads are worth having (affinity mask,
+     * capped by the cgroup's quota, at least 1). */
+    unsigned (*cpus)(struct pl_world *w, int *ret_ids, unsigned max);
+
     /* A whole file of at most `limit` bytes, appended to *ret. Errors: PL_ENOENT, PL_EPERM, PL_ETOOBIG, PL_EIO. */
     enum pl_err (*file_read)(struct pl_world *w, const char *path, size_t limit, struct pl_buf *ret);
 };
 
 /* The production world; one per process, never freed. */
 struct pl_world *pl_world_linux(void);
+
+/* Descriptors that accepting never touches, for files, outgoing connections and the operator's door. */
+enum { PL_FD_RESERVE = 64 };
+
+/* Parses what listen and connect take. A unix socket gives family 1 and its path (borrowed from `at`) in *ret_path. ":80" and
+ * "*:80" are all interfaces (family 6, zeros); "localhost:80" is 127.0.0.1. PL_EINVAL otherwise. Pure. */
+enum pl_err pl_addr_parse(const char *at, struct pl_addr *ret, const char **ret_path) PL_MUST_CHECK;
 
 /* "1.2.3.4:80", "[::1]:80" or "unix"; out takes at least PL_ADDR_TEXT bytes. */
 enum { PL_ADDR_TEXT = 64 };
