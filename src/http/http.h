@@ -6,10 +6,8 @@
 #define PL_HTTP_HTTP_H
 
 #include "codec/cidr.h"
+#include "codec/http1_head.h"
 #include "net/conn.h"
-
-enum pl_http_method { PL_HTTP_GET = 1, PL_HTTP_HEAD = 2, PL_HTTP_POST = 4, PL_HTTP_OPTIONS = 8, PL_HTTP_PUT = 16, PL_HTTP_DELETE = 32,
-                      PL_HTTP_OTHER = 64 };
 
 struct pl_http;
 
@@ -22,7 +20,7 @@ struct pl_http_req {
     struct pl_addr client;         /* the peer, or what a listed proxy says of it */
     bool is_tls;
     bool origin_ok;                /* no Origin, or one that the allowed list matches */
-    const struct pl_http_head *head; /* all headers: pl_http_header() */
+    const struct pl_http1_head *head; /* all headers: pl_http_header() */
 };
 
 /* First header of that name (case-insensitive); empty slice (p NULL) if absent. */
