@@ -26,6 +26,11 @@ static inline void pl_list_push_back(struct pl_list *head, struct pl_list *n)
     head->prev = n;
 }
 
+static inline void pl_list_push_front(struct pl_list *head, struct pl_list *n)
+{
+    pl_list_push_back(head->next, n);
+}
+
 /* Leaves n linked to itself, so a second removal is harmless. */
 static inline void pl_list_remove(struct pl_list *n)
 {

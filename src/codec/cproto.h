@@ -39,7 +39,6 @@ enum pl_cmd_kind {
 const char *pl_cmd_name(enum pl_cmd_kind kind);
 
 enum { PL_SUB_FLAG_COMPACTION = 1, PL_SUB_FLAG_REJECT_UNRECOVERED = 2 }; /* pl_subscribe_req.flag */
-enum { PL_SUB_STREAM = 0, PL_SUB_MAP = 1, PL_SUB_MAP_CLIENTS = 2, PL_SUB_MAP_USERS = 3, PL_SUB_SHARED_POLL = 4 };
 
 /* "raw" below: JSON text as it stood there, or in Protobuf the bytes. Absent: len 0 (a literal null is 4 bytes). Fields marked
  * "walk" are walked with the ops' walk_* functions. */

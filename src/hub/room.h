@@ -1,0 +1,100 @@
+/* hub/room.h - what the hub's files share; not for other rooms. */
+#ifndef PL_HUB_ROOM_H
+#define PL_HUB_ROOM_H
+
+#include "base/table.h"
+#include "hub/hub.h"
+
+enum { HUB_CACHE = 6, HUB_EVENTS_FIRST = 8 };
+
+/* Events of one channel that some subscriber has not seen yet; exists only while there are any. */
+struct hub_events {
+    struct pl_msg **ev;          /* owned references */
+    uint32_t n, cap;
+    uint32_t base;               /* seq of ev[0] */
+    size_t bytes;
+    uint32_t n_cache;
+    struct {
+        struct pl_blob *blob;    /* ref; NULL: nothing to tell this class */
+        uint32_t from;           /* seq it starts at; always to the end */
+        uint32_t n_events;
+        uint8_t key;             /* render class and join/leave wish */
+        uint8_t err;             /* enum pl_err of the rendering */
+    } cache[HUB_CACHE];
+};
+
+struct pl_chan {
+    struct pl_tnode node;
+    struct pl_shard *shard;
+    struct pl_str *name;         /* ref */
+    struct pl_sub **subs;        /* owned; dense but for tombstones (NULL) while walking */
+    uint32_t n_slots, cap;
+    uint32_t n_subs;             /* live ones */
+    uint32_t n_pending;          /* subscribes on their way to the home */
+    struct pl_task walk;
+    struct hub_events *events;   /* owned; NULL when idle */
+    uint32_t next_seq;           /* of the next event */
+    uint32_t cursor, left;       /* the walk: next slot, slots still to visit */
+    uint64_t last_offset;        /* newest publication that arrived here; for the refill */
+    bool has_interest;           /* the home sends us publications */
+    bool is_refilling;           /* a gap is being read from history; live publications with offsets wait in it */
+    bool has_tombstones;
+};
+
+/* The home's view of a channel: who wants it. */
+struct hub_home {
+    struct pl_tnode node;
+    struct pl_str *name;         /* ref */
+    uint64_t interest;           /* bit per shard */
+    uint64_t gapped;             /* shards that missed a publication for want of a mailbox slot */
+};
+
+struct hub {
+    const struct pl_sink_ops *sink;
+    struct pl_table chans;
+    struct pl_table homes;
+    size_t n_subs;
+    /* One-way mails that found no slot, oldest first, per target; they keep their order before later asks. */
+    struct pl_list unsent[PL_SHARDS_MAX];
+    size_t n_unsent;
+    size_t n_gapped;             /* homes with gapped bits */
+    struct pl_task retry;
+    struct pl_buf scratch;       /* rendering */
+};
+
+static inline struct hub *hub_of(struct pl_shard *s)
+{
+    return s->rooms[PL_ROOM_HUB];
+}
+
+/* chan.c */
+struct pl_chan *hub_chan_find(struct pl_shard *s, struct pl_slice name);
+struct pl_chan *hub_chan_get(struct pl_shard *s, struct pl_slice name);   /* NULL: no memory */
+void hub_chan_drop_if_idle(struct pl_chan *c);
+enum pl_err hub_chan_attach(struct pl_chan *c, struct pl_sub *sub) PL_MUST_CHECK;
+void hub_chan_detach(struct pl_sub *sub);
+
+/* walk.c */
+void hub_event(struct pl_shard *s, struct pl_msg *m);    /* borrowed: an event arrived from the home */
+void hub_walk_run(struct pl_shard *s, struct pl_task *t);
+void hub_walk_end(struct pl_chan *c);                    /* frees the log */
+void hub_gap(struct pl_shard *s, struct pl_slice name);  /* the home had no slot for us */
+
+/* home.c */
+enum pl_err hub_home_run(struct pl_shard *home, struct pl_op *op) PL_MUST_CHECK;
+enum pl_err hub_home_done(struct pl_shard *home, struct pl_op *op) PL_MUST_CHECK; /* the engine's late answer */
+void hub_home_after(struct pl_shard *home, struct pl_op *op); /* the event of a subscribe or unsubscribe, after its answer */
+void hub_home_on_message(struct pl_shard *home, struct pl_msg *m);
+enum pl_err hub_home_interest(struct pl_shard *home, struct pl_slice name, unsigned shard, bool is_on) PL_MUST_CHECK;
+void hub_home_fini(struct pl_shard *s);
+bool hub_home_retry_gaps(struct pl_shard *home);          /* true: some are left */
+
+/* route.c */
+void hub_send_event(struct pl_shard *home, unsigned to, struct pl_msg *m, bool *ret_is_gapped);
+void hub_send_unsubscribe(struct pl_shard *s, struct pl_op *op); /* takes what op holds; cannot fail */
+bool hub_send_gap(struct pl_shard *home, unsigned to, struct pl_str *name);
+void hub_retry_run(struct pl_shard *s, struct pl_task *t);
+void hub_route_fini(struct pl_shard *s);
+extern const struct pl_feed_ops hub_feed;
+
+#endif

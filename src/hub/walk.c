@@ -1,0 +1,329 @@
+/* The fan-out walk: one resumable round over a channel's subscribers brings each everything since its own position.
+ *
+ * Events that come while a walk is under way join the same round, so load coalesces by itself. Subscribers of one render class that start at
+ * the same event share one blob. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "hub/room.h"
+#include "metrics/metrics.h"
+
+enum {
+    WALK_SENDS = 256,            /* then the turn goes on and the walk continues in the next one */
+    EVENTS_MAX = 4096,           /* per channel: then the walk runs to its end at once */
+    EVENTS_BYTES_MAX = 4 << 20,
+    KEY_JOIN_LEAVE = 0x80,       /* beside the render class in a cache key */
+};
+
+static void cache_clear(struct hub_events *e)
+{
+    for (uint32_t i = 0; i < e->n_cache; i++)
+        pl_blob_unref(&e->cache[i].blob);
+    e->n_cache = 0;
+}
+
+void hub_walk_end(struct pl_chan *c)
+{
+    struct hub_events *e = c->events;
+
+    if (e != NULL) {
+        cache_clear(e);
+        for (uint32_t i = 0; i < e->n; i++)
+            pl_msg_unref(&e->ev[i]);
+        free(e->ev);
+        free(e);
+        c->events = NULL;
+    }
+    if (c->has_tombstones) {
+        uint32_t to = 0;
+
+        for (uint32_t i = 0; i < c->n_slots; i++) {
+            if (c->subs[i] == NULL)
+                continue;
+            c->subs[to] = c->subs[i];
+            c->subs[to]->slot = to;
+            to++;
+        }
+        c->n_slots = to;
+        c->has_tombstones = false;
+    }
+    c->left = 0;
+}
+
+/* Where the events of `sub` begin, or that it has lost its place. Moves its position to the end of the log. */
+static bool follow_position(struct pl_sub *sub, const struct hub_events *e, uint32_t *from)
+{
+    for (uint32_t i = *from; i < e->n; i++) {
+        const struct pl_msg *m = e->ev[i];
+
+        if (m->kind != PL_MSG_PUB || m->offset == 0)
+            continue;
+        if (!pl_str_eq(m->epoch, sub->epoch))
+            return false;
+        if (m->offset <= sub->offset) { /* a refill and the live stream overlapped */
+            *from = i + 1;
+            continue;
+        }
+        if (m->offset != sub->offset + 1 && !PL_SABOTAGE(gap_check_skipped))
+            return false;
+        sub->offset = m->offset;
+    }
+    return true;
+}
+
+struct rendered {
+    struct pl_blob *blob; /* borrowed from the cache, or NULL */
+    uint32_t n_events;
+    enum pl_err err;
+};
+
+/* The blob for one class from event index `from` to the end; made once per log state. */
+static struct rendered render(struct pl_chan *c, uint32_t from, uint8_t key)
+{
+    struct hub *hub = hub_of(c->shard);
+    struct hub_events *e = c->events;
+    struct pl_msg **list = e->ev + from, **picked = NULL;
+    struct rendered r = { NULL, e->n - from, PL_OK };
+    uint32_t slot, n_pub = 0;
+
+    for (uint32_t i = 0; i < e->n_cache; i++)
+        if (e->cache[i].key == key && e->cache[i].from == e->base + from)
+            return (struct rendered){ e->cache[i].blob, e->cache[i].n_events, (enum pl_err)e->cache[i].err };
+    for (uint32_t i = from; i < e->n; i++)
+        n_pub += e->ev[i]->kind == PL_MSG_PUB;
+    if ((key & KEY_JOIN_LEAVE) == 0 && n_pub != r.n_events) {
+        picked = malloc((n_pub + 1) * sizeof(struct pl_msg *));
+        if (picked == NULL)
+            return (struct rendered){ NULL, 0, PL_ENOMEM };
+        r.n_events = 0;
+        for (uint32_t i = from; i < e->n; i++)
+            if (e->ev[i]->kind == PL_MSG_PUB)
+                picked[r.n_events++] = e->ev[i];
+        list = picked;
+    }
+    if (r.n_events != 0) {
+        pl_buf_clear(&hub->scratch);
+        r.err = hub->sink->render(c->shard, key & ~(unsigned)KEY_JOIN_LEAVE, pl_str_slice(c->name), list, r.n_events, &hub->scratch);
+        if (r.err == PL_OK && !pl_buf_ok(&hub->scratch))
+            r.err = PL_ENOMEM;
+        if (r.err == PL_OK) {
+            r.blob = pl_blob_new(pl_buf_slice(&hub->scratch));
+            if (r.blob == NULL)
+                r.err = PL_ENOMEM;
+        }
+        if (hub->scratch.cap > 1 << 20)
+            pl_buf_fini(&hub->scratch); /* one large publication must not stay with us */
+    }
+    free(picked);
+    if (e->n_cache == HUB_CACHE) {
+        pl_blob_unref(&e->cache[0].blob);
+        e->cache[0] = e->cache[--e->n_cache];
+    }
+    slot = e->n_cache++;
+    e->cache[slot].blob = r.blob;
+    e->cache[slot].from = e->base + from;
+    e->cache[slot].n_events = r.n_events;
+    e->cache[slot].key = key;
+    e->cache[slot].err = (uint8_t)r.err;
+    return r;
+}
+
+/* Brings one subscriber everything it has not seen. May end its session and so remove it. Returns true if something was sent. */
+static bool bring(struct pl_chan *c, struct pl_sub *sub)
+{
+    struct hub *hub = hub_of(c->shard);
+    struct hub_events *e = c->events;
+    uint32_t from = sub->seq - e->base;
+    uint8_t key = sub->render_class;
+    struct rendered r;
+
+    PL_DEBUG_ASSERT(from <= e->n);
+    sub->seq = c->next_seq;
+    if ((sub->flags & PL_SUB_POSITIONED) != 0 && !follow_position(sub, e, &from)) {
+        hub->sink->on_position_lost(sub);
+        return true;
+    }
+    if (from == e->n)
+        return false;
+    if ((sub->flags & PL_SUB_JOIN_LEAVE) != 0)
+        key |= KEY_JOIN_LEAVE;
+    r = render(c, from, key);
+    if (r.err == PL_EUNSUP) {
+        hub->sink->on_unfit(sub);
+        return true;
+    }
+    if (r.err != PL_OK) { /* out of memory: this subscriber has lost its place, and hears so if it keeps one */
+        pl_metric_add(c->shard->cells, PL_M_RENDER_FAILED, 1);
+        if ((sub->flags & PL_SUB_POSITIONED) != 0)
+            hub->sink->on_position_lost(sub);
+        return true;
+    }
+    if (r.blob == NULL)
+        return false;
+    hub->sink->deliver(sub, r.blob, r.n_events);
+    return true;
+}
+
+/* One slice of the round; true when it is complete. */
+static bool walk_some(struct pl_chan *c, uint32_t budget)
+{
+    while (c->left > 0 && c->n_slots > 0) {
+        struct pl_sub *sub;
+
+        if (c->cursor >= c->n_slots)
+            c->cursor = 0;
+        sub = c->subs[c->cursor++];
+        c->left--;
+        if (sub == NULL || sub->seq == c->next_seq)
+            continue;
+        if (bring(c, sub) && --budget == 0)
+            break;
+    }
+    return c->left == 0 || c->n_slots == 0;
+}
+
+void hub_walk_run(struct pl_shard *s, struct pl_task *t)
+{
+    struct pl_chan *c = PL_OF(t, struct pl_chan, walk);
+
+    if (c->events != NULL) {
+        if (!walk_some(c, WALK_SENDS)) {
+            pl_metric_add(s->cells, PL_M_WALKS_YIELDED, 1);
+            pl_shard_task(s, PL_PHASE_WALK, t);
+            return;
+        }
+        hub_walk_end(c);
+    }
+    hub_chan_drop_if_idle(c);
+}
+
+static bool events_push(struct pl_chan *c, struct pl_msg *m)
+{
+    struct hub_events *e = c->events;
+
+    if (e == NULL) {
+        e = calloc(1, sizeof *e);
+        if (e == NULL)
+            return false;
+        e->base = c->next_seq;
+        c->events = e;
+        c->cursor = 0;
+    }
+    if (e->n == e->cap) {
+        uint32_t cap = e->cap == 0 ? HUB_EVENTS_FIRST : e->cap * 2;
+        struct pl_msg **ev = realloc(e->ev, cap * sizeof(struct pl_msg *));
+
+        if (ev == NULL)
+            return false;
+        e->ev = ev;
+        e->cap = cap;
+    }
+    cache_clear(e);
+    e->ev[e->n++] = pl_msg_ref(m);
+    e->bytes += pl_msg_cost(m);
+    c->next_seq++;
+    return true;
+}
+
+static void chan_event(struct pl_chan *c, struct pl_msg *m)
+{
+    if (m->offset != 0)
+        c->last_offset = m->offset;
+    if (c->n_subs == 0)
+        return;
+    if (c->events != NULL && (c->events->n >= EVENTS_MAX || c->events->bytes >= EVENTS_BYTES_MAX)) {
+        pl_metric_add(c->shard->cells, PL_M_WALKS_FORCED, 1);
+        (void)walk_some(c, UINT32_MAX);
+        hub_walk_end(c);
+    }
+    if (!events_push(c, m)) {
+        pl_metric_add(c->shard->cells, PL_M_EVENTS_LOST, 1); /* positioned subscribers see the gap at the next event */
+        return;
+    }
+    c->left = c->n_slots;
+    pl_shard_task(c->shard, PL_PHASE_WALK, &c->walk);
+}
+
+void hub_event(struct pl_shard *s, struct pl_msg *m)
+{
+    struct pl_chan *c = hub_chan_find(s, pl_msg_channel(m));
+
+    if (c == NULL)
+        return; /* the last subscriber left while it was under way */
+    if (c->is_refilling && m->offset != 0)
+        return; /* the history read that is under way will bring it */
+    chan_event(c, m);
+}
+
+void pl_hub_catch_up(struct pl_sub *sub)
+{
+    struct pl_chan *c = sub->chan;
+
+    if (sub->state == PL_SUB_LIVE && c->events != NULL && sub->seq != c->next_seq)
+        (void)bring(c, sub);
+}
+
+static void walk_all_of(struct pl_tnode *n, void *arg)
+{
+    struct pl_chan *c = PL_OF(n, struct pl_chan, node);
+
+    (void)arg;
+    if (c->events == NULL)
+        return;
+    (void)walk_some(c, UINT32_MAX);
+    hub_walk_end(c);
+}
+
+void pl_hub_walk_all(struct pl_shard *s)
+{
+    pl_table_each(&hub_of(s)->chans, walk_all_of, NULL);
+}
+
+/* ---- a gap between home and here: refilled from history, and only where that fails the clients are told ---- */
+
+static void refill_done(struct pl_shard *s, struct pl_op *op)
+{
+    struct pl_chan *c = hub_chan_find(s, pl_str_slice(op->channel));
+
+    if (c != NULL && c->is_refilling) {
+        c->is_refilling = false;
+        if (op->err == PL_OK) {
+            for (uint32_t i = 0; i < op->n_msgs; i++)
+                if (op->msgs[i]->offset > c->last_offset)
+                    chan_event(c, op->msgs[i]);
+            pl_metric_add(s->cells, PL_M_GAPS_REFILLED, 1);
+        } else {
+            /* Positioned subscribers find out by their offsets; the others were never promised anything. */
+            pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
+        }
+    }
+    pl_op_end(&op);
+}
+
+void hub_gap(struct pl_shard *s, struct pl_slice name)
+{
+    struct pl_chan *c = hub_chan_find(s, name);
+    struct pl_op op;
+    enum pl_err err;
+
+    if (c == NULL || c->is_refilling)
+        return;
+    if (c->last_offset == 0) { /* no history in this channel: what was dropped is gone */
+        pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
+        return;
+    }
+    err = pl_op_init(&op, PL_OP_HISTORY, name);
+    if (err == PL_OK) {
+        op.has_since = true;
+        op.since_offset = c->last_offset;
+        op.limit = -1;
+        op.done = refill_done;
+        err = pl_hub_run(s, &op);
+    }
+    if (err == PL_WAIT) {
+        c->is_refilling = true;
+        return;
+    }
+    pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
+    pl_op_fini(&op);
+}
