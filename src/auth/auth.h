@@ -1,0 +1,52 @@
+/* auth/auth.h - who may: connection and subscription tokens against the node's configuration, and API keys.
+ *
+ * Per shard it keeps prepared HMAC contexts; the configuration snapshot says with which keys. Results own references
+ * (pl_credentials_fini). Codes: wire-protocol.md 8. */
+#ifndef PL_AUTH_AUTH_H
+#define PL_AUTH_AUTH_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "codec/scratch.h"
+#include "shard/shard.h"
+
+/* Three-valued override of a namespace flag, from a token's or the API's `override`. */
+enum pl_override { PL_OVERRIDE_UNSET, PL_OVERRIDE_OFF, PL_OVERRIDE_ON };
+struct pl_sub_override {
+    uint8_t presence, join_leave, force_push_join_leave, force_recovery, force_positioning; /* enum pl_override */
+};
+
+/* A server-side subscription that a token (or proxy, or the API) decides. Slices are borrowed from token and scratch. */
+struct pl_sub_grant {
+    struct pl_slice channel;
+    struct pl_slice info;      /* raw JSON or bytes; becomes chan_info */
+    struct pl_slice data;      /* raw; goes to the client in the subscribe result */
+    int64_t expire_at;         /* unix seconds; 0 never */
+    struct pl_sub_override override;
+};
+
+/* What a valid token says. Everything is borrowed from the token text's decoded form in `scratch`. */
+struct pl_credentials {
+    struct pl_slice user;      /* "" anonymous */
+    struct pl_slice info;      /* conn_info, or chan_info of a subscription token; decoded if it came as b64info */
+    struct pl_slice meta;      /* raw JSON */
+    struct pl_slice data;      /* subscription tokens: data for the client */
+    int64_t expire_at;         /* unix seconds; 0 never */
+    struct pl_sub_grant *subs; /* connection tokens: server-side subscriptions, in scratch */
+    size_t n_subs;
+    struct pl_slice channel;   /* subscription tokens */
+    struct pl_slice client;    /* subscription tokens: "" any */
+    struct pl_sub_override override; /* subscription tokens */
+};
+
+void pl_auth_init(struct pl_shard *s);
+void pl_auth_fini(struct pl_shard *s);
+/* now: s->wall_ms. PL_OK; PL_EEXPIRED (error 109); PL_EINVAL: anything else wrong with it (disconnect 3500). `scratch` must live as long as
+ * *ret is used. */
+enum pl_err pl_auth_connection(struct pl_shard *s, struct pl_slice token, struct pl_scratch *scratch, struct pl_credentials *ret)
+    PL_MUST_CHECK;
+/* Uses client.subscription_token's keys if enabled, else client.token's. The caller compares channel, user and client. */
+enum pl_err pl_auth_subscription(struct pl_shard *s, struct pl_slice token, struct pl_scratch *scratch, struct pl_credentials *ret)
+    PL_MUST_CHECK;
+
+#endif
