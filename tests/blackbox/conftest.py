@@ -10,6 +10,11 @@ sys.path.insert(0, os.path.dirname(__file__))
 import harness  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out of the sanitizer runs")
+    config.addinivalue_line("markers", "shards: many threads at work; what the TSan build runs")
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if not item.get_closest_marker("timeout"):

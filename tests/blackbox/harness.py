@@ -22,8 +22,9 @@ import time
 ROOT = pathlib.Path(os.environ.get("PEAL_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 PEAL = os.path.abspath(os.environ.get("PEAL_BIN", ROOT / "build" / "peal"))
 NODE_PATH = os.environ.get("NODE_PATH", str(ROOT / ".cache" / "node" / "node_modules"))
-WAIT = float(os.environ.get("PEAL_TEST_WAIT", "10"))  # longest wait for something that must come, seconds
-IS_SLOW = bool(os.environ.get("PEAL_TEST_SLOW"))      # valgrind, sanitizers: fewer rounds
+SLOWNESS = float(os.environ.get("PEAL_SLOWNESS", "1"))  # how much slower a sanitizer build is; rounds are cut by it
+WAIT = 10 * max(1, SLOWNESS / 2)                       # longest wait for something that must come, seconds
+SEED = int(os.environ.get("PEAL_SEED", "1"))
 KEY = "apikey"
 SECRET = "secret"
 
@@ -86,7 +87,7 @@ class Server:
 
     def start(self, wait=True):
         self.log = open(self.log_path, "ab")
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PEAL_", "CENTRIFUGO_")) or k == "PEAL_BIN"}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PEAL_", "CENTRIFUGO_"))}
         env.update(self.env or {})
         self.proc = subprocess.Popen([PEAL, "serve", "--config", str(self.path), *self.args], stdout=self.log,
                                      stderr=self.log, stdin=subprocess.DEVNULL, env=env, cwd=self.cwd or self.folder)
