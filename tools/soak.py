@@ -11,7 +11,7 @@ import autobahn
 import fuzz
 import sabotage
 import stages
-from devlib import Counts, commit, fresh_seed, report_add
+from devlib import ROOT, Counts, commit, fresh_seed, report_add
 from mesontests import run_tests
 
 
@@ -28,8 +28,14 @@ def slice_seeds_asan(seed):
 
 
 def slice_churn(seed):
-    """Black-box tests marked soak, made longer by PEAL_SOAK."""
-    return stages.pytest("tests/blackbox", 400, stages.Context(seed), "soak-churn", args=["-m", "soak"], PEAL_SOAK=1)
+    """Connecting and leaving in every manner; memory must come back."""
+    return stages.pytest("tests/blackbox/test_memory.py", 600, stages.Context(seed), "soak-churn", PEAL_CYCLES=20000)
+
+
+def slice_garbage(seed):
+    """Random and mutated bytes at every port, against the ASan build."""
+    return stages.pytest("tests/blackbox/test_garbage.py", 600, stages.Context(seed), "soak-garbage",
+                         binary=ROOT / "build-asan" / "peal", PEAL_GARBAGE=10000)
 
 
 def slice_autobahn(seed):
@@ -40,7 +46,7 @@ def slice_sabotage(seed):
     return sabotage.run_slice(seed, seconds=60)
 
 
-SLICES = [slice_fuzz, slice_seeds, slice_churn, slice_seeds_asan, slice_autobahn, slice_sabotage]
+SLICES = [slice_fuzz, slice_seeds, slice_churn, slice_garbage, slice_seeds_asan, slice_autobahn, slice_sabotage]
 
 
 def main(argv):

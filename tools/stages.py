@@ -94,7 +94,7 @@ def asan(ctx):
     counts = meson_stage("asan", "build-asan", ctx, limit=420, each=4)
     if (ROOT / "build-asan" / "peal").exists():
         counts.add(pytest("tests/blackbox", 240, ctx, "blackbox-asan", binary=ROOT / "build-asan" / "peal",
-                          args=["-m", "not slow"], PEAL_TEST_SLOW=1, PEAL_TEST_WAIT=30))
+                          args=["-m", "not slow"], PEAL_SLOWNESS=3))
     return counts
 
 
@@ -103,7 +103,7 @@ def tsan(ctx):
     if (ROOT / "build-tsan" / "peal").exists():
         counts.add(pytest("tests/blackbox", 240, ctx, "blackbox-tsan", binary=ROOT / "build-tsan" / "peal",
                           args=["-m", "shards"], wrapper=address_wrapper("build-tsan"),
-                          PEAL_TEST_SLOW=1, PEAL_TEST_WAIT=30))
+                          PEAL_SLOWNESS=5))
     return counts
 
 
