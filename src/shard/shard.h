@@ -23,6 +23,13 @@ struct pl_shard;
 enum pl_room { PL_ROOM_NET, PL_ROOM_HTTP, PL_ROOM_ENGINE, PL_ROOM_AUTH, PL_ROOM_HUB, PL_ROOM_SESSION, PL_ROOM_DIALECT,
                PL_ROOM_TRANSPORT, PL_ROOM_API, PL_ROOM_SERVER, PL_N_ROOMS };
 
+/* ---- sockets: whoever polls one embeds a watch and gives it to poller_set as data ---- */
+struct pl_watch {
+    /* events: PL_POLL_ bits. May come once more in the turn in which the socket was removed or closed: the watch must live to the
+     * end of the turn (pl_shard_defer) and ignore it. */
+    void (*on_ready)(struct pl_shard *s, struct pl_watch *w, uint32_t events);
+};
+
 /* ---- timers: hierarchical wheel, 1 ms ticks, any number, O(1) start and stop ---- */
 struct pl_timer {
     struct pl_timer *next, *prev;             /* NULL when stopped */
@@ -55,6 +62,7 @@ static inline unsigned pl_handle_shard(struct pl_handle h) { return (unsigned)(h
 /* ---- mailboxes: bounded single-producer rings per ordered pair of shards, FIFO, entries by reference ---- */
 struct pl_mail {
     void (*arrive)(struct pl_shard *to, struct pl_mail *m); /* runs on the receiving shard, which then owns m */
+    struct pl_mail *next;                     /* of the control lane */
     uint16_t from;                            /* filled by post */
     bool is_reply;                            /* filled by post */
 };
@@ -112,11 +120,22 @@ void pl_node_free(struct pl_node **take_node);
 /* One turn; waits at most max_wait_ms for events (less if a timer is due; 0 not at all, -1 until something happens).
  * Returns true if anything was done. */
 bool pl_shard_turn(struct pl_shard *s, int max_wait_ms);
-/* Milliseconds until the next timer, 0 if work is queued, UINT64_MAX if none. */
+/* Milliseconds until the next turn is worth while: 0 if work is queued, UINT64_MAX if there is none. Never later than the next
+ * timer, but may be earlier (the wheel sorts far timers step by step). Sockets are not looked at. */
 uint64_t pl_shard_next_ms(struct pl_shard *s);
 /* Production: runs turns until pl_shard_stop() is called from within a turn (or by control mail). */
 void pl_shard_run(struct pl_shard *s);
 void pl_shard_stop(struct pl_shard *s);
+struct pl_shard_stats {
+    uint64_t turns, slow_turns;  /* slow: over PL_SLOW_TURN_MS, waiting not counted */
+    uint64_t max_turn_ns;
+    uint64_t mails_in, mails_busy; /* arrived here; refused for want of a slot when sent from here */
+    uint64_t wakes;              /* written to other shards */
+    uint64_t handles;            /* in use now */
+};
+enum { PL_SLOW_TURN_MS = 5 };
+/* Counted with relaxed atomics: any thread may look. */
+void pl_shard_stats(const struct pl_shard *s, struct pl_shard_stats *ret);
 /* Aborts if not on the shard's thread (debug builds; the simulator is one thread). */
 void pl_shard_assert_own(const struct pl_shard *s);
 
