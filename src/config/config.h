@@ -10,7 +10,7 @@
 
 #include "base/secret.h"
 #include "base/slice.h"
-#include "config/cidr.h"
+#include "codec/cidr.h"
 
 struct pl_strlist {
     const char **v;
@@ -122,7 +122,7 @@ struct pl_cfg_rpc_namespace {
     const char *proxy_name;
 };
 
-/* Who may reach an endpoint (Peal). Deny wins; an empty allow list allows all. pl_access_ok() in config/cidr.h. */
+/* Who may reach an endpoint (Peal). Deny wins; an empty allow list allows all. pl_access_ok() in codec/cidr.h. */
 struct pl_cfg_endpoint {
     bool enabled;
     const char *handler_prefix; /* starts with '/', no '/' at its end unless it is "/" */

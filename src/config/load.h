@@ -7,6 +7,7 @@
 #define PL_CONFIG_LOAD_H
 
 #include "base/err.h"
+#include "base/world.h"
 #include "config/config.h"
 
 struct pl_config_note {
@@ -23,6 +24,7 @@ struct pl_config_report {
 void pl_config_report_fini(struct pl_config_report *r);
 
 struct pl_config_input {
+    struct pl_world *world; /* reads the file; may be NULL when text is given or there is no file */
     const char *file;      /* JSON file to read; NULL: none, then the server listens on loopback only */
     struct pl_slice text;  /* not NULL: its content, then `file` is only a name */
     const char *const *env; /* "NAME=value" words, NULL-terminated; NULL: none. Only PEAL_* and CENTRIFUGO_* are looked at */
