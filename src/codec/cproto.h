@@ -138,6 +138,7 @@ struct pl_client_info_view {
 
 struct pl_pub_view {
     struct pl_slice data;                    /* raw */
+    bool data_is_json;                       /* known to be valid JSON; else the JSON encoder checks it */
     const struct pl_client_info_view *info;  /* NULL: not from a client */
     uint64_t offset;                         /* 0: left out, as every field that is zero or empty */
     struct pl_slice tags;                    /* JSON object of strings */
@@ -220,8 +221,9 @@ struct pl_cproto_ops {
                               struct pl_slice *ret_value) PL_MUST_CHECK;
     enum pl_err (*walk_strs)(struct pl_walk *w, struct pl_scratch *scratch, struct pl_slice *ret) PL_MUST_CHECK;
 
-    /* Objects that others embed. */
-    void (*publication)(struct pl_buf *b, const struct pl_pub_view *v);
+    /* Objects that others embed. False: the data cannot be shown in this encoding (no JSON: disconnect 3506), nothing was appended. Client info
+     * that is no JSON is left out for JSON clients: it came from a token or a proxy in a form they were never meant to see. */
+    bool (*publication)(struct pl_buf *b, const struct pl_pub_view *v);
     /* One entry of pl_connect_result.subs, collected in a buffer of its own. */
     void (*connect_sub)(struct pl_buf *entries, struct pl_slice channel, const struct pl_subscribe_result *r);
     /* One entry of a presence result, collected in a buffer of its own. */

@@ -278,6 +278,20 @@ static void pushes_are_wrapped_unless_unidirectional(void **state)
     pl_buf_fini(&b);
 }
 
+static void bytes_that_are_no_json_never_reach_a_json_client(void **state)
+{
+    struct pl_client_info_view info = { PL_LIT("u"), uuid, PL_LIT("\xff{"), PL_LIT("}") };
+    struct pl_buf b = pl_buf_init(4096);
+
+    (void)state;
+    assert_false(ops->publication(&b, &(struct pl_pub_view){ .data = PL_LIT("\x00\xff\x10") }));
+    assert_false(ops->publication(&b, &(struct pl_pub_view){ .data = PL_LIT("1}") }));
+    assert_int_equal(b.len, 0);
+    assert_true(ops->publication(&b, &(struct pl_pub_view){ .data = PL_LIT("{\"a\":\n1}"), .info = &info }));
+    expect(&b, "{\"data\":{\"a\":1},\"info\":{\"user\":\"u\",\"client\":\"" UUID_TEXT "\"}}");
+    pl_buf_fini(&b);
+}
+
 static void a_reply_that_does_not_fit_marks_the_buffer(void **state)
 {
     (void)state;
@@ -320,6 +334,7 @@ int main(void)
         cmocka_unit_test(the_bare_connect_request_wants_one_object_and_nothing_else),
         cmocka_unit_test(replies_leave_out_what_is_zero),
         cmocka_unit_test(pushes_are_wrapped_unless_unidirectional),
+        cmocka_unit_test(bytes_that_are_no_json_never_reach_a_json_client),
         cmocka_unit_test(a_reply_that_does_not_fit_marks_the_buffer),
         cmocka_unit_test(a_uuid_goes_to_text_and_back),
     };

@@ -105,15 +105,19 @@ void pl_cproto_json_client_info(struct pl_buf *b, const struct pl_client_info_vi
     pl_json_put_str(b, info->user);
     NAME(b, "client");
     pl_cproto_json_uuid(b, info->client);
-    RAW(b, "conn_info", info->conn_info);
-    RAW(b, "chan_info", info->chan_info);
+    if (pl_json_check(info->conn_info) == PL_OK) /* "" is no JSON either */
+        RAW(b, "conn_info", info->conn_info);
+    if (pl_json_check(info->chan_info) == PL_OK)
+        RAW(b, "chan_info", info->chan_info);
     pl_buf_byte(b, '}');
 }
 
-static void json_publication(struct pl_buf *b, const struct pl_pub_view *v)
+static bool json_publication(struct pl_buf *b, const struct pl_pub_view *v)
 {
     struct obj o = obj_open(b);
 
+    if (v->data.len != 0 && !v->data_as_text && !v->data_is_json && pl_json_check(v->data) != PL_OK)
+        return false;
     if (v->data_as_text)
         STR(b, "data", v->data);
     else
@@ -131,6 +135,7 @@ static void json_publication(struct pl_buf *b, const struct pl_pub_view *v)
     STR(b, "epoch", v->epoch);
     U64(b, "version", v->version);
     obj_close(b, o);
+    return true;
 }
 
 static void put_subscribe_result(struct pl_buf *b, const struct pl_subscribe_result *r)

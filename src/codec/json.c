@@ -222,15 +222,18 @@ enum pl_err pl_json_end(struct pl_json *r)
 
 enum pl_err pl_json_check(struct pl_slice text)
 {
-    const uint8_t *end = text.p + text.len;
-    const uint8_t *p = pl_json_scan_value(pl_json_scan_space(text.p, end), end, 0);
+    const uint8_t *p, *end;
 
+    if (text.len == 0)
+        return PL_EPROTO;
+    end = text.p + text.len;
+    p = pl_json_scan_value(pl_json_scan_space(text.p, end), end, 0);
     return p != NULL && pl_json_scan_space(p, end) == end ? PL_OK : PL_EPROTO;
 }
 
 bool pl_json_is_object(struct pl_slice value)
 {
-    const uint8_t *p = pl_json_scan_space(value.p, value.p + value.len);
+    struct pl_json r = pl_json_init(value, NULL);
 
-    return p < value.p + value.len && *p == '{';
+    return pl_json_peek(&r) == '{';
 }

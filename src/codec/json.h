@@ -32,6 +32,8 @@ struct pl_json {
 
 static inline struct pl_json pl_json_init(struct pl_slice text, struct pl_scratch *scratch)
 {
+    if (text.len == 0)
+        text = PL_LIT(""); /* no arithmetic on NULL */
     return (struct pl_json){ text.p, text.p + text.len, scratch, PL_OK, 0, false };
 }
 

@@ -19,8 +19,11 @@ static void put_control(struct pl_buf *b, uint8_t c)
 
 void pl_json_put_str_part(struct pl_buf *b, struct pl_slice text)
 {
-    const uint8_t *p = text.p, *end = text.p + text.len, *from = p;
+    const uint8_t *p = text.p, *from = p, *end;
 
+    if (text.len == 0)
+        return;
+    end = p + text.len;
     while ((p = pl_json_scan_plain(p, end)) < end) {
         size_t n = *p >= 0x80 ? pl_json_scan_utf8(p, end) : 0;
 
