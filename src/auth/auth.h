@@ -7,14 +7,9 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "codec/override.h"
 #include "codec/scratch.h"
 #include "shard/shard.h"
-
-/* Three-valued override of a namespace flag, from a token's or the API's `override`. */
-enum pl_override { PL_OVERRIDE_UNSET, PL_OVERRIDE_OFF, PL_OVERRIDE_ON };
-struct pl_sub_override {
-    uint8_t presence, join_leave, force_push_join_leave, force_recovery, force_positioning; /* enum pl_override */
-};
 
 /* A server-side subscription that a token (or proxy, or the API) decides. Slices are borrowed from token and scratch. */
 struct pl_sub_grant {
@@ -22,7 +17,7 @@ struct pl_sub_grant {
     struct pl_slice info;      /* raw JSON or bytes; becomes chan_info */
     struct pl_slice data;      /* raw; goes to the client in the subscribe result */
     int64_t expire_at;         /* unix seconds; 0 never */
-    struct pl_sub_override override;
+    struct pl_override override;
 };
 
 /* What a valid token says. Everything is borrowed from the token text's decoded form in `scratch`. */
@@ -36,7 +31,7 @@ struct pl_credentials {
     size_t n_subs;
     struct pl_slice channel;   /* subscription tokens */
     struct pl_slice client;    /* subscription tokens: "" any */
-    struct pl_sub_override override; /* subscription tokens */
+    struct pl_override override; /* subscription tokens */
 };
 
 void pl_auth_init(struct pl_shard *s);

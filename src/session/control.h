@@ -28,7 +28,7 @@ struct pl_control {
     struct pl_str *channel;
     struct pl_str *info, *data;
     int64_t expire_at;              /* also REFRESH; 0: never */
-    struct pl_sub_override override;
+    struct pl_override override;
     bool has_since;
     uint64_t since_offset;
     struct pl_str *since_epoch;
