@@ -43,7 +43,7 @@ static const struct { const char *pattern, *text; bool match; } globs[] = {
     { "a*", "ba", false }, { "*a", "bba", true }, { "*a", "bab", false }, { "a*b*c", "aXbYc", true }, { "a*b*c", "abcb", false }, { "**", "x", true },
     { "a*a*a*b", "aaaaaaaaaaaaaaaa", false }, { "https://*.example.com", "https://a.b.example.com", true },
     { "https://*.example.com", "https://example.com", false }, { "https://*.example.com", "https://x.example.com.evil.org", false },
-    { "?", "a", false }, { "[a]", "a", false }, { "a.c", "abc", false },
+    { "?", "a", true }, { "?", "", false }, { "a?c*", "abcd", true }, { "\\*", "*", true }, { "\\*", "a", false }, { "\\", "\\", true }, { "[a]", "a", false }, { "a.c", "abc", false },
 };
 
 static void a_star_stands_for_any_bytes(void **state)

@@ -51,7 +51,7 @@ struct pl_subscribe_req {
     struct pl_slice delta; /* "" or a delta type */
     struct pl_slice tf;    /* raw FilterNode, types checked */
     int64_t flag;
-    int32_t type;
+    int32_t type;          /* 0 stream, 1 map, 2 map of clients, 3 map of users, 4 shared poll */
     int32_t phase;
     struct pl_slice cursor;
     int32_t limit;

@@ -1,5 +1,6 @@
-/* codec/glob.h - patterns with '*' for any bytes, none included; everything else stands for itself. Origins (both sides lower-cased by
- * the caller) and channel patterns. Time is at most pattern length times text length. Pure, any thread. */
+/* codec/glob.h - patterns: '*' any bytes, none included; '?' one byte; '\' quotes the next; everything else stands for itself.
+ * Origins (both sides lower-cased by the caller) and channel patterns. Time is at most pattern length times text length. Pure, any
+ * thread. */
 #ifndef PL_CODEC_GLOB_H
 #define PL_CODEC_GLOB_H
 

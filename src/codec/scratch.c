@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { SCRATCH_BLOCK = 1024, SCRATCH_KEEP = 4096 };
+enum { SCRATCH_BLOCK = 1024, SCRATCH_KEEP = 4096, SCRATCH_ALIGN = 16 };
 
 struct pl_scratch_block {
     struct pl_scratch_block *next;
@@ -32,6 +32,13 @@ uint8_t *pl_scratch_bytes(struct pl_scratch *s, size_t n)
     b->used += n;
     s->n_bytes += n;
     return p;
+}
+
+void *pl_scratch_alloc(struct pl_scratch *s, size_t n)
+{
+    uint8_t *p = n <= SIZE_MAX - SCRATCH_ALIGN ? pl_scratch_bytes(s, n + SCRATCH_ALIGN - 1) : NULL;
+
+    return p != NULL ? p + (SCRATCH_ALIGN - (uintptr_t)p % SCRATCH_ALIGN) % SCRATCH_ALIGN : NULL;
 }
 
 void pl_scratch_reset(struct pl_scratch *s)

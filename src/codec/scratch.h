@@ -24,6 +24,8 @@ static inline struct pl_scratch pl_scratch_init(size_t limit)
 
 /* n bytes, not aligned for anything but bytes; valid until reset or fini. NULL: over the limit or out of memory. */
 uint8_t *pl_scratch_bytes(struct pl_scratch *s, size_t n);
+/* The same, aligned for any struct, not zeroed. */
+void *pl_scratch_alloc(struct pl_scratch *s, size_t n);
 /* Forgets everything handed out; keeps at most one small block. */
 void pl_scratch_reset(struct pl_scratch *s);
 /* Frees all; empty and usable again. */

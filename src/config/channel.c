@@ -99,36 +99,3 @@ enum pl_err pl_channel_personal(const struct pl_config *cfg, struct pl_slice use
     *ret_len = len;
     return PL_OK;
 }
-
-bool pl_glob_match(struct pl_slice pattern, struct pl_slice text)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
-
-    while (t < text.len) {
-        size_t used = 0;
-
-        if (p < pattern.len && pattern.p[p] == '*') {
-            star = ++p; /* try with nothing, come back with one byte more */
-            mark = t;
-            continue;
-        }
-        if (p < pattern.len && pattern.p[p] == '?')
-            used = 1;
-        else if (p + 1 < pattern.len && pattern.p[p] == '\\')
-            used = pattern.p[p + 1] == text.p[t] ? 2 : 0;
-        else if (p < pattern.len && pattern.p[p] == text.p[t])
-            used = 1;
-        if (used != 0) {
-            p += used;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star;
-            t = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.p[p] == '*')
-        p++;
-    return p == pattern.len;
-}

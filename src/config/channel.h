@@ -4,6 +4,7 @@
 #define PL_CONFIG_CHANNEL_H
 
 #include "base/err.h"
+#include "codec/glob.h" /* channel patterns */
 #include "config/config.h"
 
 struct pl_channel_ref {
@@ -26,9 +27,5 @@ bool pl_channel_user_ok(const struct pl_config *cfg, struct pl_slice channel, st
 /* The user's personal channel, "#42" or "ns:#42", into out[cap]; PL_ETOOBIG when it does not fit. */
 PL_MUST_CHECK enum pl_err pl_channel_personal(const struct pl_config *cfg, struct pl_slice user, uint8_t *out, size_t cap,
                                               size_t *ret_len);
-
-/* Does a channel or origin match a glob: '*' any run, '?' one byte, '\' quotes the next. Linear in practice, bounded by
- * pattern times text. */
-bool pl_glob_match(struct pl_slice pattern, struct pl_slice text);
 
 #endif
