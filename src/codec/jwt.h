@@ -42,7 +42,7 @@ struct pl_jwt_claims {
     struct pl_slice channels;  /* list of strings: pl_json_walk_str */
     struct pl_slice subs;      /* pl_jwt_walk_subs */
     struct pl_slice meta;      /* raw */
-    struct pl_override_req override;
+    struct pl_override override;
 };
 
 /* user_claim: name of the claim that is the user id instead of `sub` (then not looked at); len 0: `sub`. A number there becomes its
@@ -58,7 +58,7 @@ bool pl_jwt_audience(const struct pl_jwt_claims *c, struct pl_scratch *scratch, 
 
 struct pl_jwt_sub {
     struct pl_slice info, data; /* as in pl_jwt_claims */
-    struct pl_override_req override;
+    struct pl_override override;
 };
 /* Over claims.subs. PL_OK, PL_ENOENT (none left), PL_EINVAL (base64), PL_ETOOBIG. */
 PL_MUST_CHECK enum pl_err pl_jwt_walk_subs(struct pl_walk *w, struct pl_scratch *scratch, struct pl_slice *ret_channel,

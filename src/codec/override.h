@@ -4,14 +4,14 @@
 
 #include "codec/json.h"
 
-struct pl_override_flag {
+struct pl_override_bool {
     bool is_set;
     bool value;
 };
 
-struct pl_override_req {
+struct pl_override {
     bool is_set;
-    struct pl_override_flag presence, join_leave, force_push_join_leave, force_recovery, force_positioning;
+    struct pl_override_bool presence, join_leave, force_push_join_leave, force_recovery, force_positioning;
 };
 
 /* {"presence":{"value":true},...} for PL_J_OBJ fields of this type. */
