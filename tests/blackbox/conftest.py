@@ -1,5 +1,4 @@
 """Fixtures: `start` makes servers of one's own and checks how they end; `server` is a plain open one per module."""
-import itertools
 import os
 import shutil
 import sys
@@ -7,40 +6,13 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-import harness  # noqa: E402
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: left out of the sanitizer runs")
-    config.addinivalue_line("markers", "shards: many threads at work; what the TSan build runs")
+from starter import Starter  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(120))
-
-
-class Starter:
-    def __init__(self, folder):
-        self.folder, self.servers, self.numbers = folder, [], itertools.count(1)
-
-    def __call__(self, **kw):
-        s = harness.Server(self.folder / f"server{next(self.numbers)}", **kw)
-        self.servers.append(s)
-        return s
-
-    def finish(self):
-        bad = []
-        for s in self.servers:
-            try:
-                if s.proc.poll() is None:
-                    s.stop()
-                elif s.proc.returncode not in (0, -9) and not getattr(s, "may_fail", False):
-                    bad.append(f"status {s.proc.returncode}:\n{s.log_text()}")
-            except AssertionError as e:
-                bad.append(str(e))
-        assert not bad, "\n".join(bad)
 
 
 @pytest.fixture

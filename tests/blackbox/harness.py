@@ -78,7 +78,7 @@ class Server:
         self.cfg = config() if cfg is None else cfg
         self.port = port or free_port()
         self.tls = bool(self.cfg.get("http_server", {}).get("tls", {}).get("enabled"))
-        cfg = merged({"http_server": {"address": "127.0.0.1", "port": self.port}}, self.cfg)
+        cfg = merged(merged({"http_server": {"address": "127.0.0.1"}}, self.cfg), {"http_server": {"port": self.port}})
         self.path = self.folder / file
         self.path.write_text(json.dumps(cfg))
         self.env, self.args, self.cwd = env, args, cwd
