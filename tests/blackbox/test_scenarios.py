@@ -52,6 +52,17 @@ def test_broadcast_to_many_channels(server):
     c.close()
 
 
+def test_message_that_nobody_waits_for_is_gone(server):
+    """A channel without history keeps nothing: publish, then listen, and nothing comes."""
+    assert server.publish("unheard", 1) == {}
+    c = Client(server)
+    assert c.subscribe("unheard") == {}
+    c.quiet(0.2)
+    server.publish("unheard", 2)
+    assert c.pub() == ("unheard", {"data": 2})
+    c.close()
+
+
 def test_idempotent_publish_is_delivered_once(server):
     c = Client(server)
     c.subscribe("rec:once")
