@@ -1,64 +1,7 @@
-/* Replies and pushes in JSON. A field that is zero or empty is left out (wire-protocol.md 1.4), so every object is written as
- * members each with a comma before it, and the first comma becomes the brace. */
+/* Replies and pushes in JSON. */
 #include "codec/cproto_json.h"
 
-/* An object under way: where its first member's comma stands. */
-struct obj {
-    size_t at;
-};
-
-static struct obj obj_open(struct pl_buf *b)
-{
-    return (struct obj){ b->len };
-}
-
-static void obj_close(struct pl_buf *b, struct obj o)
-{
-    if (!pl_buf_ok(b))
-        return;
-    if (b->len == o.at) {
-        PL_BUF_LIT(b, "{}");
-        return;
-    }
-    b->p[o.at] = '{';
-    pl_buf_byte(b, '}');
-}
-
-#define NAME(b, name) PL_BUF_LIT(b, ",\"" name "\":")
-
-#define STR(b, name, v) \
-    do { \
-        if ((v).len != 0) { \
-            NAME(b, name); \
-            pl_json_put_str(b, v); \
-        } \
-    } while (0)
-#define RAW(b, name, v) \
-    do { \
-        if ((v).len != 0) { \
-            NAME(b, name); \
-            pl_json_put_raw(b, v); \
-        } \
-    } while (0)
-#define U64(b, name, v) \
-    do { \
-        if ((v) != 0) { \
-            NAME(b, name); \
-            pl_buf_u64(b, v); \
-        } \
-    } while (0)
-#define I64(b, name, v) \
-    do { \
-        if ((v) != 0) { \
-            NAME(b, name); \
-            pl_buf_i64(b, v); \
-        } \
-    } while (0)
-#define FLAG(b, name, v) \
-    do { \
-        if (v) \
-            PL_BUF_LIT(b, ",\"" name "\":true"); \
-    } while (0)
+#include "codec/json_obj.h"
 
 void pl_cproto_json_uuid(struct pl_buf *b, const uint8_t uuid[16])
 {
@@ -73,7 +16,7 @@ void pl_cproto_json_uuid(struct pl_buf *b, const uint8_t uuid[16])
 #define UUID(b, name, v) \
     do { \
         if ((v) != NULL) { \
-            NAME(b, name); \
+            PL_JSON_NAME(b, name); \
             pl_cproto_json_uuid(b, v); \
         } \
     } while (0)
@@ -92,7 +35,7 @@ static void put_list(struct pl_buf *b, const struct pl_slice *objects, size_t n)
 #define LIST(b, name, objects, n) \
     do { \
         if ((n) != 0) { \
-            NAME(b, name); \
+            PL_JSON_NAME(b, name); \
             put_list(b, objects, n); \
         } \
     } while (0)
@@ -103,95 +46,95 @@ void pl_cproto_json_client_info(struct pl_buf *b, const struct pl_client_info_vi
 {
     PL_BUF_LIT(b, "{\"user\":");
     pl_json_put_str(b, info->user);
-    NAME(b, "client");
+    PL_JSON_NAME(b, "client");
     pl_cproto_json_uuid(b, info->client);
     if (pl_json_check(info->conn_info) == PL_OK) /* "" is no JSON either */
-        RAW(b, "conn_info", info->conn_info);
+        PL_JSON_RAW(b, "conn_info", info->conn_info);
     if (pl_json_check(info->chan_info) == PL_OK)
-        RAW(b, "chan_info", info->chan_info);
+        PL_JSON_RAW(b, "chan_info", info->chan_info);
     pl_buf_byte(b, '}');
 }
 
 static bool json_publication(struct pl_buf *b, const struct pl_pub_view *v)
 {
-    struct obj o = obj_open(b);
+    struct pl_json_obj o = pl_json_obj_open(b);
 
     if (v->data.len != 0 && !v->data_as_text && !v->data_is_json && pl_json_check(v->data) != PL_OK)
         return false;
     if (v->data_as_text)
-        STR(b, "data", v->data);
+        PL_JSON_STR(b, "data", v->data);
     else
-        RAW(b, "data", v->data);
+        PL_JSON_RAW(b, "data", v->data);
     if (v->info != NULL) {
-        NAME(b, "info");
+        PL_JSON_NAME(b, "info");
         pl_cproto_json_client_info(b, v->info);
     }
-    U64(b, "offset", v->offset);
-    RAW(b, "tags", v->tags);
-    FLAG(b, "delta", v->delta);
-    STR(b, "channel", v->channel);
-    STR(b, "key", v->key);
-    FLAG(b, "removed", v->removed);
-    STR(b, "epoch", v->epoch);
-    U64(b, "version", v->version);
-    obj_close(b, o);
+    PL_JSON_U64(b, "offset", v->offset);
+    PL_JSON_RAW(b, "tags", v->tags);
+    PL_JSON_FLAG(b, "delta", v->delta);
+    PL_JSON_STR(b, "channel", v->channel);
+    PL_JSON_STR(b, "key", v->key);
+    PL_JSON_FLAG(b, "removed", v->removed);
+    PL_JSON_STR(b, "epoch", v->epoch);
+    PL_JSON_U64(b, "version", v->version);
+    pl_json_obj_close(b, o);
     return true;
 }
 
 static void put_subscribe_result(struct pl_buf *b, const struct pl_subscribe_result *r)
 {
-    struct obj o = obj_open(b);
+    struct pl_json_obj o = pl_json_obj_open(b);
 
-    FLAG(b, "expires", r->expires);
-    U64(b, "ttl", r->ttl);
-    FLAG(b, "recoverable", r->recoverable);
-    STR(b, "epoch", r->epoch);
+    PL_JSON_FLAG(b, "expires", r->expires);
+    PL_JSON_U64(b, "ttl", r->ttl);
+    PL_JSON_FLAG(b, "recoverable", r->recoverable);
+    PL_JSON_STR(b, "epoch", r->epoch);
     LIST(b, "publications", r->pubs, r->n_pubs);
-    FLAG(b, "recovered", r->recovered);
-    U64(b, "offset", r->offset);
-    FLAG(b, "positioned", r->positioned);
-    RAW(b, "data", r->data);
-    FLAG(b, "was_recovering", r->was_recovering);
-    FLAG(b, "delta", r->delta);
-    I64(b, "id", r->id);
-    I64(b, "type", r->type);
-    I64(b, "phase", r->phase);
-    STR(b, "cursor", r->cursor);
+    PL_JSON_FLAG(b, "recovered", r->recovered);
+    PL_JSON_U64(b, "offset", r->offset);
+    PL_JSON_FLAG(b, "positioned", r->positioned);
+    PL_JSON_RAW(b, "data", r->data);
+    PL_JSON_FLAG(b, "was_recovering", r->was_recovering);
+    PL_JSON_FLAG(b, "delta", r->delta);
+    PL_JSON_I64(b, "id", r->id);
+    PL_JSON_I64(b, "type", r->type);
+    PL_JSON_I64(b, "phase", r->phase);
+    PL_JSON_STR(b, "cursor", r->cursor);
     LIST(b, "state", r->state, r->n_state);
-    U64(b, "publish_debounce", r->publish_debounce);
-    obj_close(b, o);
+    PL_JSON_U64(b, "publish_debounce", r->publish_debounce);
+    pl_json_obj_close(b, o);
 }
 
 static void put_connect_result(struct pl_buf *b, const struct pl_connect_result *r)
 {
-    struct obj o = obj_open(b);
+    struct pl_json_obj o = pl_json_obj_open(b);
 
     UUID(b, "client", r->client);
-    STR(b, "version", r->version);
-    FLAG(b, "expires", r->expires);
-    U64(b, "ttl", r->ttl);
-    RAW(b, "data", r->data);
+    PL_JSON_STR(b, "version", r->version);
+    PL_JSON_FLAG(b, "expires", r->expires);
+    PL_JSON_U64(b, "ttl", r->ttl);
+    PL_JSON_RAW(b, "data", r->data);
     if (r->subs.len != 0) {
-        NAME(b, "subs");
+        PL_JSON_NAME(b, "subs");
         pl_buf_byte(b, '{');
         pl_buf_slice_put(b, r->subs);
         pl_buf_byte(b, '}');
     }
-    U64(b, "ping", r->ping);
-    FLAG(b, "pong", r->pong);
+    PL_JSON_U64(b, "ping", r->ping);
+    PL_JSON_FLAG(b, "pong", r->pong);
     UUID(b, "session", r->session);
     UUID(b, "node", r->node);
-    I64(b, "time", r->time_ms);
-    obj_close(b, o);
+    PL_JSON_I64(b, "time", r->time_ms);
+    pl_json_obj_close(b, o);
 }
 
 static void put_expiry(struct pl_buf *b, bool expires, uint32_t ttl)
 {
-    struct obj o = obj_open(b);
+    struct pl_json_obj o = pl_json_obj_open(b);
 
-    FLAG(b, "expires", expires);
-    U64(b, "ttl", ttl);
-    obj_close(b, o);
+    PL_JSON_FLAG(b, "expires", expires);
+    PL_JSON_U64(b, "ttl", ttl);
+    pl_json_obj_close(b, o);
 }
 
 /* A map entry: a comma unless it is the first, the name, then the value that the caller writes. */
@@ -234,14 +177,14 @@ static void json_presence_entry(struct pl_buf *entries, const struct pl_client_i
 
 static void json_error(struct pl_buf *b, uint32_t id, uint32_t code, struct pl_slice message, bool is_temporary)
 {
-    struct obj o;
+    struct pl_json_obj o;
 
     REPLY(b, id, "error");
-    o = obj_open(b);
-    U64(b, "code", code);
-    STR(b, "message", message);
-    FLAG(b, "temporary", is_temporary);
-    obj_close(b, o);
+    o = pl_json_obj_open(b);
+    PL_JSON_U64(b, "code", code);
+    PL_JSON_STR(b, "message", message);
+    PL_JSON_FLAG(b, "temporary", is_temporary);
+    pl_json_obj_close(b, o);
     pl_buf_byte(b, '}');
 }
 
@@ -297,21 +240,21 @@ void pl_cproto_json_history_result(struct pl_buf *b, const struct pl_history_res
 {
     PL_BUF_LIT(b, "{\"publications\":");
     put_list(b, r->pubs, r->n_pubs);
-    NAME(b, "epoch");
+    PL_JSON_NAME(b, "epoch");
     pl_json_put_str(b, r->epoch);
-    NAME(b, "offset");
+    PL_JSON_NAME(b, "offset");
     pl_buf_u64(b, r->offset);
     pl_buf_byte(b, '}');
 }
 
 static void json_rpc(struct pl_buf *b, uint32_t id, struct pl_slice data)
 {
-    struct obj o;
+    struct pl_json_obj o;
 
     REPLY(b, id, "rpc");
-    o = obj_open(b);
-    RAW(b, "data", data);
-    obj_close(b, o);
+    o = pl_json_obj_open(b);
+    PL_JSON_RAW(b, "data", data);
+    pl_json_obj_close(b, o);
     pl_buf_byte(b, '}');
 }
 
@@ -324,14 +267,14 @@ static void json_refresh(struct pl_buf *b, uint32_t id, bool expires, uint32_t t
 
 static void json_sub_refresh(struct pl_buf *b, uint32_t id, const struct pl_sub_refresh_result *r)
 {
-    struct obj o;
+    struct pl_json_obj o;
 
     REPLY(b, id, "sub_refresh");
-    o = obj_open(b);
-    FLAG(b, "expires", r->expires);
-    U64(b, "ttl", r->ttl);
+    o = pl_json_obj_open(b);
+    PL_JSON_FLAG(b, "expires", r->expires);
+    PL_JSON_U64(b, "ttl", r->ttl);
     LIST(b, "items", r->items, r->n_items);
-    obj_close(b, o);
+    pl_json_obj_close(b, o);
     pl_buf_byte(b, '}');
 }
 
@@ -402,11 +345,11 @@ static void json_push_leave(struct pl_buf *b, bool is_uni, struct pl_slice chann
 
 static void put_code(struct pl_buf *b, uint32_t code, struct pl_slice reason)
 {
-    struct obj o = obj_open(b);
+    struct pl_json_obj o = pl_json_obj_open(b);
 
-    U64(b, "code", code);
-    STR(b, "reason", reason);
-    obj_close(b, o);
+    PL_JSON_U64(b, "code", code);
+    PL_JSON_STR(b, "reason", reason);
+    pl_json_obj_close(b, o);
 }
 
 static void json_push_unsubscribe(struct pl_buf *b, bool is_uni, struct pl_slice channel, uint32_t code, struct pl_slice reason)
@@ -418,27 +361,27 @@ static void json_push_unsubscribe(struct pl_buf *b, bool is_uni, struct pl_slice
 
 static void json_push_subscribe(struct pl_buf *b, bool is_uni, struct pl_slice channel, const struct pl_subscribe_push *s)
 {
-    struct obj o;
+    struct pl_json_obj o;
 
     push_begin(b, is_uni, channel, PL_LIT("subscribe"));
-    o = obj_open(b);
-    FLAG(b, "recoverable", s->recoverable);
-    STR(b, "epoch", s->epoch);
-    U64(b, "offset", s->offset);
-    FLAG(b, "positioned", s->positioned);
-    RAW(b, "data", s->data);
-    obj_close(b, o);
+    o = pl_json_obj_open(b);
+    PL_JSON_FLAG(b, "recoverable", s->recoverable);
+    PL_JSON_STR(b, "epoch", s->epoch);
+    PL_JSON_U64(b, "offset", s->offset);
+    PL_JSON_FLAG(b, "positioned", s->positioned);
+    PL_JSON_RAW(b, "data", s->data);
+    pl_json_obj_close(b, o);
     push_end(b, is_uni);
 }
 
 static void json_push_message(struct pl_buf *b, bool is_uni, struct pl_slice data)
 {
-    struct obj o;
+    struct pl_json_obj o;
 
     push_begin(b, is_uni, pl_slice(NULL, 0), PL_LIT("message"));
-    o = obj_open(b);
-    RAW(b, "data", data);
-    obj_close(b, o);
+    o = pl_json_obj_open(b);
+    PL_JSON_RAW(b, "data", data);
+    pl_json_obj_close(b, o);
     push_end(b, is_uni);
 }
 
