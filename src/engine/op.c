@@ -28,6 +28,7 @@ void pl_op_fini(struct pl_op *op)
     pl_msg_unref(&op->msg);
     pl_msg_unref(&op->event);
     pl_str_unref(&op->channel);
+    pl_str_unref(&op->note);
     pl_str_unref(&op->idempotency_key);
     pl_str_unref(&op->version_epoch);
     pl_str_unref(&op->since_epoch);

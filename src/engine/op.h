@@ -29,6 +29,7 @@ struct pl_op {
     struct pl_handle owner;          /* the caller's: session or request */
     uint64_t tag;                    /* the caller's */
     void *ctx;                       /* the caller's, must outlive the op */
+    struct pl_str *note;             /* ref; the caller's own bytes */
     struct pl_str *channel;
     struct pl_keep keep;
 
@@ -43,6 +44,7 @@ struct pl_op {
     bool want_interest;              /* SUBSCRIBE: this shard wants publications from now on; UNSUBSCRIBE: no more */
     bool want_position;
     uint8_t recover;                 /* enum pl_recover */
+    bool must_recover;               /* not recovered is PL_ENOENT and no subscription */
     struct pl_msg *event;            /* join or leave to publish after the reply; NULL none */
 
     /* HISTORY and recovery: where to read */

@@ -67,8 +67,8 @@ static void lose_interest(struct pl_chan *c)
 
 void hub_chan_drop_if_idle(struct pl_chan *c)
 {
-    /* A queued walk still points here; it drops the channel when it has run. A refill's answer finds the channel by name. */
-    if (c->n_subs != 0 || c->n_pending != 0 || c->walk.is_queued)
+    /* A walk that is queued or under way still uses it and drops it at its end. A refill's answer finds the channel by name. */
+    if (c->n_subs != 0 || c->n_pending != 0 || c->events != NULL || c->walk.is_queued)
         return;
     if (c->has_interest)
         lose_interest(c);

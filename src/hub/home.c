@@ -145,6 +145,8 @@ static enum pl_err publish_done(struct pl_shard *s, struct pl_op *op, enum pl_er
 
 static enum pl_err subscribe_done(struct pl_shard *s, struct pl_op *op, enum pl_err err)
 {
+    if (err == PL_OK && op->must_recover && !op->is_recovered)
+        return PL_ENOENT;
     if (err == PL_OK && op->want_interest)
         err = hub_home_interest(s, pl_str_slice(op->channel), op->origin, true);
     return err;

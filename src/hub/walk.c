@@ -272,6 +272,7 @@ static void walk_all_of(struct pl_tnode *n, void *arg)
         return;
     (void)walk_some(c, UINT32_MAX);
     hub_walk_end(c);
+    hub_chan_drop_if_idle(c);
 }
 
 void pl_hub_walk_all(struct pl_shard *s)

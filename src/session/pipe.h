@@ -26,7 +26,8 @@ enum {
 enum { PL_FRAMING_WS = 0x00, PL_FRAMING_SSE = 0x10, PL_FRAMING_STREAM = 0x20, PL_FRAMING_NONE = 0x30 };
 
 struct pl_pipe_ops {
-    const char *name;        /* "websocket": metric label and proxy field */
+    const char *name;        /* "websocket": as proxies are told */
+    int metric;              /* PL_MV_TRANSPORT_ */
     /* Hands already framed bytes to the peer. PL_OK: all went. PL_EAGAIN: *ret_n went, the pipe will call pl_sess_on_writable().
      * PL_ECLOSED: gone, pl_sess_on_gone() follows. */
     enum pl_err (*send)(struct pl_pipe *p, const void *bytes, size_t n, size_t *ret_n);

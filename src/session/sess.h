@@ -21,6 +21,7 @@ enum pl_sess_state {
     PL_SESS_NEW,         /* carried by a pipe; nobody has said who it is */
     PL_SESS_CONNECTING,  /* connect is being decided (server-side subscriptions are on their way) */
     PL_SESS_LIVE,
+    PL_SESS_DRAINING,    /* ended; what is queued goes out first, then the close */
     PL_SESS_REFUSED,     /* connect failed with an error reply: commands are ignored until the pipe is closed (wire-protocol.md 3.1) */
     PL_SESS_DEAD,        /* ended; freed between turns */
 };
@@ -76,8 +77,11 @@ enum {
     PL_SESS_BLOCKED = 1 << 4,       /* the kernel refused; on_writable follows */
     PL_SESS_BUSY = 1 << 5,          /* an operation is in flight */
     PL_SESS_EXPIRES = 1 << 6,
-    PL_SESS_COUNTED = 1 << 7,       /* in the user table */
+    PL_SESS_COUNTED = 1 << 7,       /* completed connect: counts against connection limits */
     PL_SESS_IN_MESSAGE = 1 << 8,    /* the dialect is on the stack */
+    PL_SESS_HOLD = 1 << 9,          /* output waits until the connect reply stands in front of it */
+    PL_SESS_FREE_AT_FLUSH = 1 << 10, /* dead, but still in the flush list */
+    PL_SESS_USER_COUNTED = 1 << 11, /* counts against client.user_connection_limit */
 };
 
 struct pl_sess {
@@ -89,12 +93,16 @@ struct pl_sess {
     struct pl_sess *dirty_next;
     struct pl_str *user;                    /* ref; NULL anonymous */
     struct pl_str *conn_info;               /* ref */
-    struct pl_rare *rare;                   /* owned; what few sessions have (session/rare.h); NULL */
-    struct pl_tnode by_user;                /* the shard's table of users' sessions */
-    struct pl_tnode by_client;              /* the shard's table of client ids */
-    struct pl_timer timer;                  /* earliest of the deadlines below */
+    struct pl_rare *rare;                   /* owned; what few sessions have (session/room.h); NULL */
+    struct pl_list all;                     /* every session of the shard */
+    struct pl_list of_user;                 /* the sessions of one user; linked to itself if anonymous */
+    union {
+        struct pl_timer timer;              /* earliest of the deadlines below */
+        struct pl_deferred deferred;        /* when dead */
+    };
     struct pl_handle handle;
-    uint32_t ping_due, pong_due, tick_due;  /* shard ms, low 32 bits; 0 off: session/timers.c */
+    uint64_t ping_due;                      /* shard ms; 0 off. With PL_SESS_PONG: when the pong is overdue (session/timers.c) */
+    uint64_t tick_due;                      /* shard ms; 0 off: stale deadline, then the presence tick */
     uint32_t expire_s;                      /* unix seconds; valid with PL_SESS_EXPIRES */
     uint32_t out_bytes;
     uint16_t n_subs;                        /* pending ones included */
@@ -133,13 +141,19 @@ enum pl_err pl_sess_keep(struct pl_sess *s, const uint8_t *p, size_t n) PL_MUST_
 /* ---- inside the room and for control ---- */
 struct pl_sess *pl_sess_by_handle(struct pl_shard *s, struct pl_handle h);
 void pl_sess_end(struct pl_sess *s, const struct pl_outcome *why);      /* close with a code */
-/* Appends one message (made by the dialect, unframed) to the queue. */
-void pl_sess_send(struct pl_sess *s, struct pl_slice message);
 size_t pl_sess_count(const struct pl_shard *s);                         /* live ones */
 size_t pl_sess_n_users(const struct pl_shard *s);                       /* distinct, this shard */
 
+/* Whether data may be published under that format (wire-protocol.md 9.4). */
+bool pl_sess_data_ok(enum pl_data_format format, struct pl_slice data);
+
 void pl_sess_init(struct pl_shard *s);
 void pl_sess_fini(struct pl_shard *s);
+/* Per node: connection counters. init before the shards', fini after. */
+void pl_sess_node_init(struct pl_node *n);
+void pl_sess_node_fini(struct pl_node *n);
+/* Whether a new client connection may come in: connection_limit and connection_rate_limit of the node; counted when not. */
+bool pl_sess_admit(struct pl_shard *s);
 extern const struct pl_sink_ops pl_sess_sink;
 
 /* Ends every session of the shard with SHUTDOWN (3001). */

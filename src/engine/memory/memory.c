@@ -131,7 +131,8 @@ static enum pl_err stream_get(struct pl_shard *s, struct pl_slice name, const st
             return PL_ENOMEM;
         }
     }
-    pl_stream_touch(s, st, keep);
+    if (keep->size != 0) /* who does not know the namespace (a refill) leaves the expiry alone */
+        pl_stream_touch(s, st, keep);
     stream_timer_set(s, st);
     *ret = st;
     return PL_OK;

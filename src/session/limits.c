@@ -1,0 +1,150 @@
+/* Limits that concern the whole node: live connections, their rate, connections of a user. Counters are atomic; the user table has a
+ * lock of its own and is touched only where client.user_connection_limit is set, once per connect and disconnect. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "session/room.h"
+
+struct user_count {
+    struct pl_tnode node;
+    struct pl_str *name; /* ref */
+    uint32_t n;
+};
+
+struct node_room {
+    atomic_llong n_live;
+    atomic_llong bucket_ms;      /* monotonic time at which the rate bucket was (or will be) full */
+    pthread_mutex_t user_lock;   /* rank: leaf; guards users */
+    struct pl_table users;
+};
+
+static struct node_room *node_room_of(struct pl_node *n)
+{
+    return n->rooms[PL_ROOM_SESSION];
+}
+
+void pl_sess_node_init(struct pl_node *n)
+{
+    struct node_room *r = calloc(1, sizeof *r);
+
+    PL_ASSERT(r != NULL);
+    pl_table_init(&r->users);
+    PL_ASSERT(pthread_mutex_init(&r->user_lock, NULL) == 0);
+    n->rooms[PL_ROOM_SESSION] = r;
+}
+
+static void free_user(struct pl_tnode *n, void *arg)
+{
+    struct user_count *u = PL_OF(n, struct user_count, node);
+
+    pl_table_remove(arg, n);
+    pl_str_unref(&u->name);
+    free(u);
+}
+
+void pl_sess_node_fini(struct pl_node *n)
+{
+    struct node_room *r = node_room_of(n);
+
+    if (r == NULL)
+        return;
+    pl_table_each(&r->users, free_user, &r->users);
+    pl_table_fini(&r->users);
+    (void)pthread_mutex_destroy(&r->user_lock); /* nobody holds it: the shards have ended */
+    free(r);
+    n->rooms[PL_ROOM_SESSION] = NULL;
+}
+
+void sess_count_live(struct pl_shard *s, int change)
+{
+    room_of(s)->n_live += (size_t)(long)change;
+    pl_metric_add(s->cells, PL_M_CLIENTS, change);
+    atomic_fetch_add_explicit(&node_room_of(s->node)->n_live, change, memory_order_relaxed);
+}
+
+/* A bucket of `burst` tokens that refills one a second (wire-protocol.md 1.2), kept as the time at which it is full again: one atomic
+ * for all shards. */
+static bool rate_take(struct pl_shard *s, int burst)
+{
+    atomic_llong *at = &node_room_of(s->node)->bucket_ms;
+    long long now = (long long)s->now_ms, old = atomic_load_explicit(at, memory_order_relaxed), full;
+
+    do {
+        full = old > now ? old : now;
+        if (full + 1000 - now > (long long)burst * 1000)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(at, &old, full + 1000, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+bool pl_sess_admit(struct pl_shard *s)
+{
+    const struct pl_config *cfg = s->node->config;
+
+    if (cfg->client.connection_limit > 0 &&
+        atomic_load_explicit(&node_room_of(s->node)->n_live, memory_order_relaxed) >= cfg->client.connection_limit) {
+        pl_metric_add(s->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_CONNECTION_LIMIT, 1);
+        return false;
+    }
+    if (cfg->client.connection_rate_limit > 0 && !rate_take(s, cfg->client.connection_rate_limit)) {
+        pl_metric_add(s->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_RATE, 1);
+        return false;
+    }
+    return true;
+}
+
+static struct user_count *user_find(struct node_room *r, uint64_t hash, const struct pl_str *name)
+{
+    for (struct pl_tnode *n = pl_table_find(&r->users, hash); n != NULL; n = pl_table_same(n))
+        if (pl_str_eq(PL_OF(n, struct user_count, node)->name, name))
+            return PL_OF(n, struct user_count, node);
+    return NULL;
+}
+
+bool sess_user_limit_take(struct pl_sess *s)
+{
+    int limit = cfg_of(s)->client.user_connection_limit;
+    struct node_room *r = node_room_of(s->shard->node);
+    struct user_count *u;
+    uint64_t hash;
+    bool ok = false;
+
+    if (limit <= 0 || is_anonymous(s))
+        return true;
+    hash = pl_hash(s->shard->node->hash_key, pl_str_slice(s->user));
+    pthread_mutex_lock(&r->user_lock);
+    u = user_find(r, hash, s->user);
+    if (u == NULL) {
+        u = calloc(1, sizeof *u);
+        if (u != NULL && !pl_table_insert(&r->users, &u->node, hash)) {
+            free(u);
+            u = NULL;
+        }
+        if (u != NULL)
+            u->name = pl_str_ref(s->user);
+    }
+    if (u != NULL && u->n < (uint32_t)limit) {
+        u->n++;
+        ok = true;
+        s->flags |= PL_SESS_USER_COUNTED;
+    }
+    pthread_mutex_unlock(&r->user_lock);
+    return ok;
+}
+
+void sess_user_limit_give(struct pl_sess *s)
+{
+    struct node_room *r = node_room_of(s->shard->node);
+    struct user_count *u;
+
+    if ((s->flags & PL_SESS_USER_COUNTED) == 0)
+        return;
+    s->flags &= (uint16_t)~PL_SESS_USER_COUNTED;
+    pthread_mutex_lock(&r->user_lock);
+    u = user_find(r, pl_hash(s->shard->node->hash_key, pl_str_slice(s->user)), s->user);
+    PL_ASSERT(u != NULL && u->n > 0);
+    if (--u->n == 0)
+        free_user(&u->node, &r->users);
+    pthread_mutex_unlock(&r->user_lock);
+}
