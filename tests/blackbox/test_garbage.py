@@ -126,11 +126,11 @@ STATUSES = {200, 101, 400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 426
 
 
 def feed(server, port, make, n, rng, tally):
-    """n streams, 50 connections at a time, each written in random pieces."""
+    """n streams, 200 connections at a time, each written in one or two pieces."""
     sel = selectors.DefaultSelector()
     left, live = n, 0
     while left or live:
-        while left and live < 50:
+        while left and live < 200:
             left -= 1
             data = make(rng)
             try:

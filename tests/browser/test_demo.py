@@ -108,3 +108,16 @@ def test_restart_is_told_honestly(browser, demo):
     page.wait("[...document.querySelectorAll('#messages .message')].some(x => x.textContent.includes('after the restart'))")
     assert page.ask(errors=True) == []
     page.close()
+
+
+def test_demo_over_tls(browser, start, tmp_path):
+    """`./dev serve --tls`: the same page over https and wss."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    s = start(cfg=merged(DEMO, {"demo": {"dir": str(ROOT / "web")}, "http_server": {"tls": {"enabled": True, "cert_pem": str(cert), "key_pem": str(key)}}}))
+    page = browser.open(f"https://127.0.0.1:{s.port}/")
+    page.wait("document.getElementById('state').dataset.state === 'connected'")
+    say(page, "over TLS")
+    page.wait("document.querySelectorAll('#messages .message').length === 1")
+    page.close()
