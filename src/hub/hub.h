@@ -123,6 +123,7 @@ struct pl_channel_list {
     bool no_memory;
 };
 enum pl_err pl_hub_channels(struct pl_shard *s, struct pl_channel_list *l) PL_MUST_CHECK;
+void pl_hub_channels_here(struct pl_shard *s, struct pl_channel_list *l); /* adds this shard's only */
 void pl_channel_list_merge(struct pl_channel_list *l);
 void pl_channel_list_fini(struct pl_channel_list *l);
 

@@ -122,11 +122,16 @@ static void list_chan(struct pl_tnode *n, void *arg)
     l->items[l->n_items++].n_clients = c->n_subs;
 }
 
-static void list_visit(struct pl_shard *s, struct pl_tour *t)
+void pl_hub_channels_here(struct pl_shard *s, struct pl_channel_list *l)
 {
-    struct list_ctx ctx = { PL_OF(t, struct pl_channel_list, tour) };
+    struct list_ctx ctx = { l };
 
     pl_table_each(&hub_of(s)->chans, list_chan, &ctx);
+}
+
+static void list_visit(struct pl_shard *s, struct pl_tour *t)
+{
+    pl_hub_channels_here(s, PL_OF(t, struct pl_channel_list, tour));
 }
 
 enum pl_err pl_hub_channels(struct pl_shard *s, struct pl_channel_list *l)

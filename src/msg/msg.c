@@ -6,7 +6,7 @@
 
 /* Tags of a message's record. */
 enum { REC_KIND = 1, REC_CHANNEL, REC_DATA, REC_OFFSET, REC_EPOCH, REC_TIME, REC_VERSION, REC_TAGS, REC_CLIENT, REC_USER, REC_CONN_INFO,
-       REC_CHAN_INFO, REC_DELTA };
+       REC_CHAN_INFO, REC_DELTA, REC_JSON };
 
 void pl_client_info_copy(struct pl_client_info *to, const struct pl_client_info *from)
 {
@@ -83,6 +83,7 @@ void pl_msg_save(const struct pl_msg *m, struct pl_rec_out *r)
     pl_rec_u64(r, REC_VERSION, m->version);
     pl_rec_bytes(r, REC_TAGS, pl_str_slice(m->tags));
     pl_rec_u64(r, REC_DELTA, m->is_delta_wanted);
+    pl_rec_u64(r, REC_JSON, m->is_json);
     if (m->has_info) {
         pl_rec_bytes(r, REC_CLIENT, pl_slice(m->info.client, sizeof m->info.client));
         pl_rec_bytes(r, REC_USER, pl_str_slice(m->info.user));
@@ -96,7 +97,7 @@ enum pl_err pl_msg_load(struct pl_rec_in rec, struct pl_msg **ret_msg)
     struct pl_slice channel = { 0 }, data = { 0 }, epoch = { 0 }, tags = { 0 }, user = { 0 }, conn_info = { 0 }, chan_info = { 0 };
     struct pl_client_info info = { 0 };
     struct pl_rec_field f;
-    uint64_t kind = 0, offset = 0, version = 0, delta = 0;
+    uint64_t kind = 0, offset = 0, version = 0, delta = 0, is_json = 0;
     int64_t time_ms = 0;
     bool has_info = false, ok = true;
     struct pl_str *tag_str;
@@ -113,6 +114,7 @@ enum pl_err pl_msg_load(struct pl_rec_in rec, struct pl_msg **ret_msg)
         case REC_VERSION:   version = pl_rec_get_u64(&f); break;
         case REC_TAGS:      tags = f.value; break;
         case REC_DELTA:     delta = pl_rec_get_u64(&f); break;
+        case REC_JSON:      is_json = pl_rec_get_u64(&f); break;
         case REC_CLIENT:
             if (f.value.len != sizeof info.client)
                 return PL_EPROTO;
@@ -145,6 +147,7 @@ enum pl_err pl_msg_load(struct pl_rec_in rec, struct pl_msg **ret_msg)
     (*ret_msg)->time_ms = time_ms;
     (*ret_msg)->version = version;
     (*ret_msg)->is_delta_wanted = delta != 0;
+    (*ret_msg)->is_json = is_json != 0;
     (*ret_msg)->epoch = pl_str_new(epoch, &ok);
     if (!ok) {
         pl_msg_unref(ret_msg);

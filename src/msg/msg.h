@@ -29,6 +29,7 @@ struct pl_msg {
     uint8_t kind;                  /* enum pl_msg_kind */
     bool has_info;
     bool is_delta_wanted;          /* the publisher asked for delta */
+    bool is_json;                  /* data is known to be one JSON value; else JSON clients need a check */
     uint16_t channel_len;
     uint32_t data_len;
     uint64_t offset;               /* 1-based within the epoch; 0: the channel keeps no history */

@@ -103,6 +103,7 @@ enum pl_err sess_publish(struct pl_sess *s, uint32_t id, const struct pl_publish
     if (err == PL_OK) {
         op.keep = keep_of(o);
         op.msg->is_delta_wanted = o->delta_publish;
+        op.msg->is_json = (s->render_class & PL_CLASS_PROTOBUF) == 0; /* its parser has seen to that */
         op.owner = s->handle;
         op.tag = id;
         op.done = publish_done;

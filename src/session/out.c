@@ -14,7 +14,7 @@ struct pl_buf *sess_message(struct pl_sess *s)
     return b;
 }
 
-static void mark_dirty(struct pl_sess *s)
+void sess_dirty(struct pl_sess *s)
 {
     struct sess_room *room = room_of(s->shard);
 
@@ -124,7 +124,7 @@ void sess_send(struct pl_sess *s)
         }
         out_append(s, o);
     }
-    mark_dirty(s);
+    sess_dirty(s);
 }
 
 void sess_send_first(struct pl_sess *s)
@@ -145,7 +145,7 @@ void sess_send_first(struct pl_sess *s)
     if (s->out_tail == NULL)
         s->out_tail = o;
     s->out_bytes += o->len;
-    mark_dirty(s);
+    sess_dirty(s);
 }
 
 /* PL_OK, PL_EAGAIN (blocked from here on) or PL_ECLOSED. */
@@ -225,6 +225,8 @@ void sess_flush_run(struct pl_shard *shard, struct pl_task *t)
             pl_shard_defer(shard, &s->deferred);
         else
             sess_flush(s);
+        if (s->state == PL_SESS_DRAINING && s->out_head == NULL)
+            pl_sess_end(s, NULL);
     }
 }
 
@@ -268,7 +270,7 @@ void sess_deliver(struct pl_sub *sub, struct pl_blob *blob, unsigned n_events)
     }
     *o = (struct pl_out){ .blob = pl_blob_ref(blob), .len = blob->len, .at = (uint32_t)sent };
     out_append(s, o);
-    mark_dirty(s);
+    sess_dirty(s);
 }
 
 void pl_sess_on_writable(struct pl_sess *s)

@@ -72,6 +72,7 @@ uint64_t sess_random(struct pl_shard *s, uint64_t below);
 struct pl_buf *sess_message(struct pl_sess *s);                  /* cleared; then sess_send() */
 void sess_send(struct pl_sess *s);                               /* frames and queues what stands in sess_message() */
 void sess_send_first(struct pl_sess *s);                         /* the same, in front of everything queued (connect reply) */
+void sess_dirty(struct pl_sess *s);                              /* flush at this turn's end */
 void sess_flush(struct pl_sess *s);
 void sess_out_drop(struct pl_sess *s, bool keep_started);
 void sess_flush_run(struct pl_shard *shard, struct pl_task *t);

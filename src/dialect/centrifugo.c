@@ -1,0 +1,299 @@
+#include "dialect/centrifugo.h"
+
+#include <stdlib.h>
+
+#include "codec/json.h"
+
+/* What encoding publications needs: objects in one buffer, slices into it. */
+struct pubs {
+    struct pl_buf objects;
+    struct pl_slice *v;
+    size_t n;
+    bool ok;
+};
+
+enum { PUBS_BYTES_MAX = 256 << 20, SCRATCH_MAX = 1 << 20 };
+
+static struct pl_client_info_view info_view(const struct pl_client_info *info)
+{
+    return (struct pl_client_info_view){ pl_str_slice(info->user), info->client, pl_str_slice(info->conn_info),
+                                         pl_str_slice(info->chan_info) };
+}
+
+static void publication(const struct pl_cproto_ops *codec, const struct pl_msg *m, struct pl_buf *out)
+{
+    struct pl_client_info_view info;
+    struct pl_pub_view v = { .data = pl_msg_data(m), .offset = m->offset, .tags = pl_str_slice(m->tags), .version = m->version };
+
+    if (m->has_info) {
+        info = info_view(&m->info);
+        v.info = &info;
+    }
+    if (m->offset == 1) /* wire-protocol.md 2.2: only the first of a stream carries the epoch */
+        v.epoch = pl_str_slice(m->epoch);
+    codec->publication(out, &v);
+}
+
+static struct pubs encode_pubs(const struct pl_cproto_ops *codec, struct pl_msg *const *msgs, size_t n)
+{
+    struct pubs p = { .objects = pl_buf_init(PUBS_BYTES_MAX), .n = n, .ok = true };
+    size_t *ends;
+
+    if (n == 0)
+        return p;
+    ends = malloc(n * sizeof *ends);
+    p.v = malloc(n * sizeof *p.v);
+    if (ends == NULL || p.v == NULL) {
+        free(ends);
+        p.ok = false;
+        return p;
+    }
+    for (size_t i = 0; i < n; i++) {
+        publication(codec, msgs[i], &p.objects);
+        ends[i] = p.objects.len;
+    }
+    for (size_t i = 0, at = 0; i < n; at = ends[i], i++) /* the buffer stands still now */
+        p.v[i] = pl_slice(p.objects.p + at, ends[i] - at);
+    p.ok = pl_buf_ok(&p.objects);
+    free(ends);
+    return p;
+}
+
+static void pubs_fini(struct pubs *p)
+{
+    pl_buf_fini(&p->objects);
+    free(p->v);
+}
+
+static const struct pl_cproto_ops *codec_of(unsigned render_class)
+{
+    (void)render_class; /* Protobuf joins here */
+    return &pl_cproto_json;
+}
+
+static const struct pl_cproto_ops *codec_for(const struct pl_sess *s)
+{
+    return codec_of(s->render_class);
+}
+
+/* ---- in ---- */
+
+static void on_message(struct pl_sess *s, uint8_t *p, size_t n)
+{
+    const struct pl_cproto_ops *codec = codec_for(s);
+    struct pl_scratch scratch = pl_scratch_init(SCRATCH_MAX);
+    struct pl_slice rest = pl_slice(p, n), one;
+    enum pl_err err;
+
+    do {
+        struct pl_command c;
+
+        err = codec->split(&rest, &one);
+        if (err == PL_OK)
+            err = codec->command(one, &scratch, &c);
+        if (err != PL_OK) {
+            if (s->state != PL_SESS_REFUSED)
+                pl_sess_close(s, PL_R_BAD_REQUEST);
+            break;
+        }
+        err = pl_sess_command(s, &c);
+        if (err == PL_WAIT && rest.len != 0 && pl_sess_keep(s, rest.p, rest.len) != PL_OK)
+            pl_sess_close(s, PL_R_INTERNAL);
+        pl_scratch_reset(&scratch);
+    } while (err == PL_OK && rest.len != 0);
+    pl_scratch_fini(&scratch);
+}
+
+/* ---- out ---- */
+
+static enum pl_err events(unsigned render_class, struct pl_slice channel, struct pl_msg *const *ev, size_t n, struct pl_buf *out)
+{
+    const struct pl_cproto_ops *codec = codec_of(render_class);
+    bool is_uni = (render_class & PL_CLASS_UNI) != 0;
+    struct pl_buf object = pl_buf_init(PUBS_BYTES_MAX);
+    enum pl_err err = PL_OK;
+
+    for (size_t i = 0; i < n && err == PL_OK; i++) {
+        struct pl_client_info_view info = info_view(&ev[i]->info);
+
+        if (i > 0)
+            pl_buf_slice_put(out, codec->separator);
+        switch ((enum pl_msg_kind)ev[i]->kind) {
+        case PL_MSG_PUB:
+            if (!codec->is_binary && !ev[i]->is_json && pl_json_check(pl_msg_data(ev[i])) != PL_OK) {
+                err = PL_EUNSUP;
+                break;
+            }
+            pl_buf_clear(&object);
+            publication(codec, ev[i], &object);
+            codec->push_pub(out, is_uni, channel, pl_buf_slice(&object));
+            if (!pl_buf_ok(&object))
+                err = PL_ENOMEM;
+            break;
+        case PL_MSG_JOIN:  codec->push_join(out, is_uni, channel, &info); break;
+        case PL_MSG_LEAVE: codec->push_leave(out, is_uni, channel, &info); break;
+        }
+    }
+    pl_buf_fini(&object);
+    return err;
+}
+
+static void reply_error(struct pl_sess *s, uint32_t id, const struct pl_outcome *why, struct pl_buf *out)
+{
+    const struct pl_reason_row *row = pl_reason_row(why->reason);
+
+    codec_for(s)->error(out, id, why->code != 0 ? why->code : row->reply, pl_slice_str(why->text != NULL ? why->text : row->text),
+                        row->is_temporary);
+}
+
+static void reply_connect(struct pl_sess *s, uint32_t id, const struct pl_connect_result *r, struct pl_buf *out)
+{
+    codec_for(s)->connect(out, id, r);
+}
+
+static struct pl_subscribe_result subscribe_result(const struct pl_sub_result *r, const struct pubs *p)
+{
+    bool positioned = (r->sub->flags & PL_SUB_POSITIONED) != 0;
+    struct pl_subscribe_result out = {
+        .expires = r->expires, .ttl = r->ttl_s, .recoverable = (r->sub->flags & PL_SUB_RECOVERABLE) != 0,
+        .recovered = r->op->is_recovered, .positioned = positioned, .was_recovering = r->was_recovering, .data = r->data,
+        .pubs = p->v, .n_pubs = p->n,
+    };
+
+    if (positioned) {
+        out.epoch = pl_str_slice(r->op->epoch);
+        /* Clients count on by the publications they read, so they want back what they sent (wire-protocol.md 4.4). */
+        out.offset = r->op->is_recovered ? r->request_offset : r->op->offset;
+    }
+    return out;
+}
+
+static void connect_sub(struct pl_buf *entries, const struct pl_sub_result *r)
+{
+    const struct pl_cproto_ops *codec = codec_of(r->sub->render_class);
+    struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
+    struct pl_subscribe_result result = subscribe_result(r, &p);
+
+    if (!p.ok)
+        entries->failed = true;
+    codec->connect_sub(entries, pl_sub_channel(r->sub), &result);
+    pubs_fini(&p);
+}
+
+static void reply_subscribe(struct pl_sess *s, uint32_t id, const struct pl_sub_result *r, struct pl_buf *out)
+{
+    const struct pl_cproto_ops *codec = codec_for(s);
+    struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
+    struct pl_subscribe_result result = subscribe_result(r, &p);
+
+    if (!p.ok)
+        out->failed = true;
+    codec->subscribe(out, id, &result);
+    pubs_fini(&p);
+}
+
+static void reply_empty(struct pl_sess *s, uint32_t id, enum pl_cmd_kind kind, struct pl_buf *out)
+{
+    codec_for(s)->empty(out, id, kind);
+}
+
+static void reply_history(struct pl_sess *s, uint32_t id, const struct pl_op *op, struct pl_buf *out)
+{
+    const struct pl_cproto_ops *codec = codec_for(s);
+    struct pubs p = encode_pubs(codec, op->msgs, op->n_msgs);
+    struct pl_history_result r = { .pubs = p.v, .n_pubs = p.n, .epoch = pl_str_slice(op->epoch), .offset = op->offset };
+
+    if (!p.ok)
+        out->failed = true;
+    codec->history(out, id, &r);
+    pubs_fini(&p);
+}
+
+static void reply_presence(struct pl_sess *s, uint32_t id, const struct pl_presence *p, struct pl_buf *out)
+{
+    const struct pl_cproto_ops *codec = codec_for(s);
+    struct pl_buf entries = pl_buf_init(PUBS_BYTES_MAX);
+
+    for (size_t i = 0; i < p->n_entries; i++) {
+        struct pl_client_info_view v = info_view(&p->entries[i]);
+
+        codec->presence_entry(&entries, &v);
+    }
+    if (!pl_buf_ok(&entries))
+        out->failed = true;
+    codec->presence(out, id, pl_buf_slice(&entries));
+    pl_buf_fini(&entries);
+}
+
+static void reply_presence_stats(struct pl_sess *s, uint32_t id, const struct pl_presence *p, struct pl_buf *out)
+{
+    codec_for(s)->presence_stats(out, id, p->n_clients, p->n_users);
+}
+
+static void reply_rpc(struct pl_sess *s, uint32_t id, struct pl_slice data, struct pl_buf *out)
+{
+    codec_for(s)->rpc(out, id, data);
+}
+
+static void reply_refresh(struct pl_sess *s, uint32_t id, enum pl_cmd_kind kind, bool expires, uint32_t ttl_s, struct pl_buf *out)
+{
+    struct pl_sub_refresh_result r = { .expires = expires, .ttl = ttl_s };
+
+    if (kind == PL_CMD_REFRESH)
+        codec_for(s)->refresh(out, id, expires, ttl_s);
+    else
+        codec_for(s)->sub_refresh(out, id, &r);
+}
+
+static void ping(struct pl_sess *s, struct pl_buf *out)
+{
+    codec_for(s)->ping(out);
+}
+
+static bool is_uni(const struct pl_sess *s)
+{
+    return (s->render_class & PL_CLASS_UNI) != 0;
+}
+
+static void push_unsubscribe(struct pl_sess *s, struct pl_slice channel, const struct pl_outcome *why, struct pl_buf *out)
+{
+    const struct pl_reason_row *row = pl_reason_row(why->reason);
+
+    codec_for(s)->push_unsubscribe(out, is_uni(s), channel, why->code != 0 ? why->code : row->unsub,
+                                   pl_slice_str(why->text != NULL ? why->text : row->bye));
+}
+
+static void push_subscribe(struct pl_sess *s, const struct pl_sub_result *r, struct pl_buf *out)
+{
+    struct pubs none = { .ok = true };
+    struct pl_subscribe_result result = subscribe_result(r, &none);
+    struct pl_subscribe_push push = { .recoverable = result.recoverable, .positioned = result.positioned, .epoch = result.epoch,
+                                      .offset = result.offset, .data = result.data };
+
+    codec_for(s)->push_subscribe(out, is_uni(s), pl_sub_channel(r->sub), &push);
+}
+
+static void push_refresh(struct pl_sess *s, bool expires, uint32_t ttl_s, struct pl_buf *out)
+{
+    codec_for(s)->push_refresh(out, is_uni(s), expires, ttl_s);
+}
+
+const struct pl_dialect_ops pl_dialect_centrifugo_json = {
+    .name = "json",
+    .on_message = on_message,
+    .events = events,
+    .reply_error = reply_error,
+    .reply_connect = reply_connect,
+    .connect_sub = connect_sub,
+    .reply_subscribe = reply_subscribe,
+    .reply_empty = reply_empty,
+    .reply_history = reply_history,
+    .reply_presence = reply_presence,
+    .reply_presence_stats = reply_presence_stats,
+    .reply_rpc = reply_rpc,
+    .reply_refresh = reply_refresh,
+    .ping = ping,
+    .push_unsubscribe = push_unsubscribe,
+    .push_subscribe = push_subscribe,
+    .push_refresh = push_refresh,
+};
