@@ -97,7 +97,7 @@ enum pl_err pl_regex_new(struct pl_slice pattern, char *why_buf, size_t why_cap,
     if (re == NULL)
         return PL_ENOMEM;
     re->code = pcre2_compile(pattern.p, pattern.len,
-                             PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
+                             PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
                                  PCRE2_NO_AUTO_POSSESS | PCRE2_NO_AUTO_CAPTURE,
                              &code, &where, NULL);
     if (re->code == NULL) {
