@@ -1,7 +1,7 @@
 /* auth/auth.h - who may: connection and subscription tokens against the node's configuration, and API keys.
  *
- * Per shard it keeps prepared HMAC contexts; the configuration snapshot says with which keys. Results own references
- * (pl_credentials_fini). Codes: wire-protocol.md 8. */
+ * Per shard it keeps prepared HMAC contexts; the configuration snapshot says with which keys, and a new snapshot is noticed at the
+ * next token. Results borrow. Codes: wire-protocol.md 8. */
 #ifndef PL_AUTH_AUTH_H
 #define PL_AUTH_AUTH_H
 
@@ -27,12 +27,15 @@ struct pl_credentials {
     struct pl_slice meta;      /* raw JSON */
     struct pl_slice data;      /* subscription tokens: data for the client */
     int64_t expire_at;         /* unix seconds; 0 never */
-    struct pl_sub_grant *subs; /* connection tokens: server-side subscriptions, in scratch */
+    struct pl_sub_grant *subs; /* connection tokens: server-side subscriptions, in scratch; at most channel_limit + 1 */
     size_t n_subs;
     struct pl_slice channel;   /* subscription tokens */
     struct pl_slice client;    /* subscription tokens: "" any */
     struct pl_override override; /* subscription tokens */
 };
+
+/* A scratch limit with which no token that fits PL_JWT_MAX fails for want of room, at a channel_limit up to 500. */
+enum { PL_AUTH_SCRATCH = 128 * 1024 };
 
 void pl_auth_init(struct pl_shard *s);
 void pl_auth_fini(struct pl_shard *s);
