@@ -28,7 +28,7 @@ struct pl_ws_deflater {
 };
 
 struct pl_ws_zip {
-    struct libdeflate_compressor *one_shot; /* owned */
+    struct libdeflate_compressor *one_shot; /* owned; made at first use */
     struct pl_ws_inflater *inflater;        /* owned; made at first use */
     struct pl_buf scratch;
     int level;
@@ -265,13 +265,18 @@ enum pl_err pl_ws_zip_new(int level, struct pl_ws_zip **ret)
         return PL_ENOMEM;
     z->level = level;
     z->scratch = pl_buf_init(0);
-    z->one_shot = libdeflate_alloc_compressor(level);
-    if (z->one_shot == NULL) {
-        free(z);
-        return PL_ENOMEM;
-    }
     *ret = z;
     return PL_OK;
+}
+
+void pl_ws_zip_set_level(struct pl_ws_zip *z, int level)
+{
+    PL_ASSERT(level >= 1 && level <= 9);
+    if (z->level == level)
+        return;
+    z->level = level;
+    libdeflate_free_compressor(z->one_shot);
+    z->one_shot = NULL;
 }
 
 void pl_ws_zip_free(struct pl_ws_zip **take_z)
@@ -312,6 +317,10 @@ enum pl_err pl_ws_zip_message(struct pl_ws_zip *z, struct pl_slice message, unsi
     }
     if (bits < 15 && message.len > (size_t)1 << bits)
         return zip_small_window(z, message, bits, out);
+    if (z->one_shot == NULL)
+        z->one_shot = libdeflate_alloc_compressor(z->level);
+    if (z->one_shot == NULL)
+        return PL_ENOMEM;
     bound = libdeflate_deflate_compress_bound(z->one_shot, message.len) + 1;
     room = pl_buf_room(out, bound);
     if (room == NULL)

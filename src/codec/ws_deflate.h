@@ -47,6 +47,7 @@ struct pl_ws_zip;
 /* level: of one-shot messages, 1..9 (Centrifugo's default 1). */
 enum pl_err pl_ws_zip_new(int level, struct pl_ws_zip **ret) PL_MUST_CHECK;
 void pl_ws_zip_free(struct pl_ws_zip **take_z); /* NULL is fine */
+void pl_ws_zip_set_level(struct pl_ws_zip *z, int level); /* from the next message on */
 
 /* Append the payload of one compressed message made from an empty window, for receivers with server_no_context_takeover
  * and a window of `bits`: any number of them may get the same bytes. Ends with a final block and a zero byte (RFC 7692
@@ -56,7 +57,7 @@ enum pl_err pl_ws_zip_message(struct pl_ws_zip *z, struct pl_slice message, unsi
 
 /* The shared inflater (window 15), reset: fit for any message of a peer without context takeover. NULL: no memory. */
 struct pl_ws_inflater *pl_ws_zip_inflater(struct pl_ws_zip *z);
-/* Scratch for inflated messages, emptied; the next call on z by anyone may overwrite it. Memory over 64 KiB is given back. */
+/* Scratch for inflated messages, emptied; the next caller gets the same. Memory over 64 KiB is given back. */
 struct pl_buf *pl_ws_zip_scratch(struct pl_ws_zip *z, size_t limit);
 
 #endif

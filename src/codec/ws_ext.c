@@ -153,7 +153,7 @@ static void agree(const struct offer *o, enum pl_ws_deflate_policy policy, struc
     d->server_takeover = is_full && !o->server_no_takeover;
     d->client_takeover = is_full && !o->client_no_takeover;
     d->server_bits = o->server_bits != 0 ? o->server_bits : 15;
-    d->answers_server_bits = o->server_bits != 0 && (is_full || o->server_bits < 15);
+    d->answers_server_bits = is_full && o->server_bits != 0;
     /* A hint worth taking: a smaller window here makes our inflater smaller. Without takeover it is shared anyway. */
     d->answers_client_bits = is_full && o->client_bits != 0;
     d->client_bits = d->answers_client_bits ? o->client_bits : 15;

@@ -11,7 +11,7 @@
 enum pl_ws_deflate_policy {
     PL_WS_DEFLATE_OFF,    /* decline everything */
     /* Frames are shared between connections: always `server_no_context_takeover; client_no_context_takeover`, as
-     * Centrifugo answers, and server_max_window_bits only where the client set a limit (it must then be told). */
+     * Centrifugo answers whatever was offered. A limit that the client set for our window is kept (server_bits), not told. */
     PL_WS_DEFLATE_SHARED,
     PL_WS_DEFLATE_FULL    /* context takeover and window sizes as the client wishes */
 };

@@ -129,6 +129,8 @@ void pl_ws_hand_header(struct pl_ws_hand *h, struct pl_slice name, struct pl_sli
         if (h->n_keys < 2)
             h->n_keys++;
     } else if (pl_slice_eq_nocase(name, PL_LIT("Version"))) {
+        if (value.p == NULL)
+            value = PL_LIT(""); /* empty is not absent */
         h->version = h->version.p == NULL ? value : PL_LIT("twice");
     } else if (pl_slice_eq_nocase(name, PL_LIT("Protocol"))) {
         if (h->protocol.len == 0)

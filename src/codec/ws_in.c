@@ -134,7 +134,11 @@ static bool unpack(struct pl_ws_in *in, struct pl_ws_zip *zip, struct pl_slice p
     struct ws_side *side;
     enum pl_err err = PL_ENOMEM;
 
-    PL_ASSERT(zip != NULL);
+    *ret = packed;
+    if (zip == NULL) {
+        (void)no_memory(in, ev); /* its step is known: an event */
+        return false;
+    }
     out = pl_ws_zip_scratch(zip, in->inflated_limit);
     if ((in->deflate & WS_IN_TAKEOVER) != 0) {
         side = ws_side_get(in);
@@ -150,7 +154,7 @@ static bool unpack(struct pl_ws_in *in, struct pl_ws_zip *zip, struct pl_slice p
     if (err == PL_OK)
         return true;
     if (err == PL_ETOOBIG)
-        (void)bad(in, ev, PL_WS_C_TOO_BIG, NULL); /* its step is known: an event */
+        (void)bad(in, ev, PL_WS_C_TOO_BIG, NULL);
     else if (err == PL_EPROTO)
         (void)bad(in, ev, PL_WS_C_DATA, "invalid compressed data");
     else

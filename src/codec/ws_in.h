@@ -56,7 +56,7 @@ struct pl_ws_event {
     enum pl_ws_event_kind kind;
     uint8_t opcode;       /* PL_WS_TEXT or PL_WS_BINARY */
     uint16_t code;
-    struct pl_slice data; /* borrowed: until the next call on this pl_ws_in, any use of the zip, or the feed's end */
+    struct pl_slice data; /* borrowed: until the next call on this or any pl_ws_in with the same zip, or the feed's end */
     char words[24];       /* private: where a reason with a number is written */
 };
 
@@ -64,7 +64,8 @@ void pl_ws_in_init(struct pl_ws_in *in, const struct pl_ws_in_opts *opts);
 void pl_ws_in_fini(struct pl_ws_in *in);
 
 /* The next event from the bytes in `feed`; call until MORE. May be left off at any event: the rest of feed is untouched
- * and must be given again. zip: the shard's, may be NULL if no deflate was agreed on. */
+ * and must be given again. zip: the shard's; NULL if no deflate was agreed on,
+ * else a compressed message ends in code 1011. */
 enum pl_ws_event_kind pl_ws_in_next(struct pl_ws_in *in, struct pl_ws_zip *zip, struct pl_ws_feed *feed,
                                     struct pl_ws_event *ret);
 

@@ -1,0 +1,312 @@
+#include "transport/ws.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include "transport/ws_accept.h"
+#include "transport/ws_conn.h"
+
+/* A WebSocket that carries a session. */
+struct ws {
+    struct pl_wsc w;     /* first: the connection's user */
+    struct pl_pipe pipe; /* pipe.sess NULL once the session is detached */
+};
+
+static struct ws *of_wsc(struct pl_wsc *w)
+{
+    return (struct ws *)(void *)w;
+}
+
+static struct ws *of_pipe(struct pl_pipe *p)
+{
+    return PL_OF(p, struct ws, pipe);
+}
+
+static const struct pl_cfg_websocket *cfg_of(const struct pl_shard *s)
+{
+    return &s->node->config->websocket;
+}
+
+/* ---- from the peer ---- */
+
+static void on_message(struct pl_wsc *w, uint8_t opcode, uint8_t *p, size_t n)
+{
+    struct pl_metric_cells *cells = w->conn->shard->cells;
+
+    (void)opcode; /* of JSON it is not looked at (wire-protocol.md 1.3) */
+    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED + PL_MV_TRANSPORT_WEBSOCKET, 1);
+    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED_BYTES + PL_MV_TRANSPORT_WEBSOCKET, (int64_t)n);
+    pl_sess_message(of_wsc(w)->pipe.sess, p, n);
+}
+
+static void on_pong(struct pl_wsc *w)
+{
+    struct pl_sess *s = of_wsc(w)->pipe.sess;
+
+    if ((s->flags & PL_SESS_FRAME_PING) != 0)
+        pl_sess_pong(s);
+}
+
+static void on_writable(struct pl_wsc *w)
+{
+    pl_sess_on_writable(of_wsc(w)->pipe.sess);
+}
+
+static void on_end(struct pl_wsc *w, bool is_clean)
+{
+    struct ws *ws = of_wsc(w);
+
+    if (ws->pipe.sess != NULL)
+        pl_sess_on_gone(ws->pipe.sess, is_clean);
+    ws->pipe.sess = NULL;
+}
+
+static void on_free(struct pl_wsc *w)
+{
+    on_end(w, false); /* a connection that failed in the moment it was taken over */
+    pl_wsc_fini(w);
+    free(of_wsc(w));
+}
+
+/* ---- from the session ---- */
+
+static enum pl_err pipe_send(struct pl_pipe *p, const void *bytes, size_t n, size_t *ret_n)
+{
+    struct pl_wsc *w = &of_pipe(p)->w;
+    enum pl_err err = pl_wsc_send(w, bytes, n, ret_n);
+
+    pl_metric_add(w->conn->shard->cells, PL_M_TRANSPORT_SENT_BYTES + PL_MV_TRANSPORT_WEBSOCKET, (int64_t)*ret_n);
+    return err;
+}
+
+/* Deflated, behind room for the head. False: it does not pay, or there is no memory; out is as it was. */
+static bool frame_deflated(struct pl_shard *s, uint8_t opcode, struct pl_slice message, struct pl_buf *out)
+{
+    struct pl_ws_zip *zip = pl_wsc_zip(s, cfg_of(s)->compression_level);
+    uint8_t head[PL_WS_HEAD_MAX];
+    struct pl_buf before = *out;
+    size_t gap = message.len <= UINT16_MAX ? 4 : 10, head_len, n, at = out->len;
+
+    if (zip == NULL || pl_buf_room(out, gap) == NULL)
+        goto undo;
+    out->len += gap;
+    if (pl_ws_zip_message(zip, message, 15, out) != PL_OK)
+        goto undo;
+    n = out->len - at - gap;
+    if (n >= message.len)
+        goto undo;
+    head_len = pl_ws_head_encode(head, opcode, true, true, n);
+    memmove(out->p + at + head_len, out->p + at + gap, n);
+    memcpy(out->p + at, head, head_len);
+    out->len = at + head_len + n;
+    return true;
+
+undo:
+    out->len = at;
+    out->failed = before.failed;
+    return false;
+}
+
+static void pipe_frame(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out)
+{
+    uint8_t opcode = (render_class & PL_CLASS_PROTOBUF) != 0 ? PL_WS_BINARY : PL_WS_TEXT;
+    uint8_t head[PL_WS_HEAD_MAX];
+
+    if ((render_class & PL_CLASS_DEFLATE) != 0 && message.len > cfg_of(s)->compression_min_size &&
+        frame_deflated(s, opcode, message, out))
+        return;
+    pl_buf_put(out, head, pl_ws_head_encode(head, opcode, true, false, message.len));
+    pl_buf_slice_put(out, message);
+}
+
+static void pipe_close(struct pl_pipe *p, unsigned code, struct pl_slice reason)
+{
+    p->sess = NULL;
+    pl_wsc_close(&of_pipe(p)->w, code, reason);
+}
+
+static void pipe_pause(struct pl_pipe *p)
+{
+    pl_wsc_pause(&of_pipe(p)->w);
+}
+
+static void pipe_resume(struct pl_pipe *p)
+{
+    pl_wsc_resume(&of_pipe(p)->w);
+}
+
+static void pipe_ping(struct pl_pipe *p)
+{
+    pl_wsc_ping(&of_pipe(p)->w);
+}
+
+const struct pl_pipe_ops pl_ws_pipe_ops = {
+    .name = "websocket",
+    .send = pipe_send,
+    .frame = pipe_frame,
+    .close = pipe_close,
+    .pause = pipe_pause,
+    .resume = pipe_resume,
+    .ping = pipe_ping,
+};
+
+/* ---- records ---- */
+
+enum { TAG_SESSION = 200, TAG_PROTOBUF = 201 };
+
+static void save(struct pl_wsc *w, struct pl_rec_out *r)
+{
+    const struct ws *ws = of_wsc(w);
+    size_t mark;
+
+    pl_rec_u64(r, TAG_PROTOBUF, (ws->pipe.sess->render_class & PL_CLASS_PROTOBUF) != 0);
+    mark = pl_rec_begin(r, TAG_SESSION);
+    pl_sess_save(ws->pipe.sess, r);
+    pl_rec_end(r, mark);
+}
+
+static const struct pl_wsc_ops ws_ops = {
+    .on_message = on_message,
+    .on_pong = on_pong,
+    .on_writable = on_writable,
+    .on_end = on_end,
+    .on_free = on_free,
+    .save = save,
+};
+
+static struct pl_ws_in_opts in_opts(const struct pl_cfg_websocket *cfg, bool has_deflate)
+{
+    struct pl_ws_in_opts o = { .role = PL_WS_SERVER, .has_deflate = has_deflate, .window_bits = 15 };
+
+    o.limit = cfg->message_size_limit < UINT32_MAX ? (uint32_t)cfg->message_size_limit : UINT32_MAX;
+    o.inflated_limit = cfg->decompressed_message_size_limit < UINT32_MAX
+                           ? (uint32_t)cfg->decompressed_message_size_limit : UINT32_MAX;
+    return o;
+}
+
+enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct pl_rec_in fields)
+{
+    const struct pl_dialect_ops *dialect = e->json;
+    struct pl_rec_in session = { 0 }, r = fields;
+    struct pl_ws_in_opts o;
+    struct pl_rec_field f;
+    enum pl_err err;
+    struct ws *ws;
+
+    while ((err = pl_rec_next(&r, &f)) == PL_OK) {
+        if (f.tag == TAG_SESSION)
+            session = pl_rec_nested(&f);
+        else if (f.tag == TAG_PROTOBUF && pl_rec_get_u64(&f) != 0)
+            dialect = e->protobuf;
+    }
+    if (err != PL_ENOENT || dialect == NULL)
+        return PL_EPROTO;
+    ws = calloc(1, sizeof *ws);
+    if (ws == NULL)
+        return PL_ENOMEM;
+    ws->pipe.ops = &pl_ws_pipe_ops;
+    o = in_opts(cfg_of(c->shard), pl_wsc_record_has_deflate(fields));
+    if (session.rest.p != NULL) {
+        err = pl_sess_load(c->shard, session, &ws->pipe, dialect, &ws->pipe.sess);
+        if (err != PL_OK) {
+            free(ws);
+            return err;
+        }
+    }
+    err = pl_wsc_load(&ws->w, &ws_ops, c, &o, fields);
+    if (err == PL_OK && ws->pipe.sess == NULL && pl_wsc_is_open(&ws->w)) {
+        pl_wsc_fini(&ws->w);
+        err = PL_EPROTO;
+    }
+    if (err != PL_OK) {
+        if (ws->pipe.sess != NULL)
+            pl_sess_on_gone(ws->pipe.sess, false);
+        free(ws);
+    }
+    return err;
+}
+
+/* ---- the endpoint ---- */
+
+static bool query_is(const struct pl_http_req *req, const char *key, struct pl_slice want)
+{
+    struct pl_buf arena = pl_buf_init(4096);
+    struct pl_slice value;
+    bool is = pl_http_query(req, key, &arena, &value) == PL_OK && pl_slice_eq(value, want);
+
+    pl_buf_fini(&arena);
+    return is;
+}
+
+static struct pl_slice header_user(const struct pl_http_req *req, const struct pl_shard *s)
+{
+    const char *name = s->node->config->client.user_id_http_header;
+
+    return name != NULL && name[0] != '\0' ? pl_http_header(req, name) : pl_slice(NULL, 0);
+}
+
+/* A handshake that passed: from here on the connection is a WebSocket with a session. */
+static enum pl_err accept_client(struct pl_http *h, const struct pl_http_req *req, const struct pl_ws_hand *hand,
+                                 const struct pl_dialect_ops *dialect)
+{
+    struct pl_shard *s = pl_http_shard(h);
+    struct pl_buf answer = pl_buf_init(PL_WSC_URGENT);
+    struct pl_sess_opts opts = {
+        .dialect = dialect,
+        .render_class = PL_FRAMING_WS | dialect->render_class |
+                        /* Shared frames need the whole window; a client that limits it gets plain ones. */
+                        (hand->deflate.is_on && hand->deflate.server_bits == 15 ? (unsigned)PL_CLASS_DEFLATE : 0u),
+        .wants_pong = true,
+        .frame_ping = query_is(req, "cf_ws_frame_ping_pong", PL_LIT("true")),
+        .header_user = header_user(req, s),
+        .peer = &req->client,
+    };
+    struct pl_ws_in_opts in = in_opts(cfg_of(s), hand->deflate.is_on);
+    struct ws *ws = calloc(1, sizeof *ws);
+    enum pl_err err = PL_ENOMEM;
+
+    pl_ws_hand_answer(hand, pl_slice(NULL, 0), &answer);
+    if (ws != NULL && pl_buf_ok(&answer)) {
+        ws->pipe.ops = &pl_ws_pipe_ops;
+        opts.pipe = &ws->pipe;
+        err = pl_sess_new(s, &opts, &ws->pipe.sess);
+    }
+    if (err == PL_OK) {
+        pl_wsc_init(&ws->w, &ws_ops, pl_http_take(h), &in, pl_buf_slice(&answer));
+    } else {
+        free(ws);
+        pl_ws_refuse(h, 503, "The server is at its limit of connections. Try again later.\n", "Retry-After: 1\r\n");
+    }
+    pl_buf_fini(&answer);
+    return PL_OK;
+}
+
+static enum pl_err on_request(struct pl_http *h, const struct pl_http_req *req, void *arg)
+{
+    static const struct pl_slice protocols[] = { PL_LIT_INIT("centrifuge-json"), PL_LIT_INIT("centrifuge-protobuf") };
+    const struct pl_ws_endpoint *e = arg;
+    const struct pl_cfg_websocket *cfg = cfg_of(pl_http_shard(h));
+    const struct pl_ws_hand_opts opts = { protocols, e->protobuf != NULL ? 2 : 1,
+                                          cfg->compression ? PL_WS_DEFLATE_SHARED : PL_WS_DEFLATE_OFF };
+    const struct pl_dialect_ops *dialect = e->json;
+    struct pl_ws_hand hand;
+
+    if (!pl_ws_accept_check(h, req, &opts, &hand))
+        return PL_OK;
+    if (!req->origin_ok) {
+        pl_metric_add(pl_http_shard(h)->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_ORIGIN, 1);
+        pl_ws_refuse(h, 403, "Forbidden\n", NULL);
+        return PL_OK;
+    }
+    if (pl_slice_eq(hand.protocol, protocols[1]) || query_is(req, "format", PL_LIT("protobuf")) ||
+        query_is(req, "cf_protocol", PL_LIT("protobuf")))
+        dialect = e->protobuf;
+    if (dialect == NULL) {
+        pl_ws_refuse(h, 400, "This server speaks the JSON protocol only, not Protobuf: connect without format=protobuf.\n", NULL);
+        return PL_OK;
+    }
+    return accept_client(h, req, &hand, dialect);
+}
+
+const struct pl_route_ops pl_ws_route_ops = { .on_request = on_request };
