@@ -65,6 +65,8 @@ struct pl_sink_ops {
     void (*info)(const struct pl_sub *sub, struct pl_client_info *ret_borrowed);
 };
 
+/* For the engine's init. */
+const struct pl_feed_ops *pl_hub_feed(void);
 void pl_hub_init(struct pl_shard *s, const struct pl_sink_ops *sink);
 void pl_hub_fini(struct pl_shard *s);
 

@@ -95,6 +95,5 @@ void hub_send_unsubscribe(struct pl_shard *s, struct pl_op *op); /* takes what o
 bool hub_send_gap(struct pl_shard *home, unsigned to, struct pl_str *name);
 void hub_retry_run(struct pl_shard *s, struct pl_task *t);
 void hub_route_fini(struct pl_shard *s);
-extern const struct pl_feed_ops hub_feed;
 
 #endif

@@ -76,7 +76,12 @@ static void feed_on_done(struct pl_shard *home, struct pl_op *op)
     op_answer(home, op, hub_home_done(home, op));
 }
 
-const struct pl_feed_ops hub_feed = { .on_message = hub_home_on_message, .on_done = feed_on_done };
+static const struct pl_feed_ops hub_feed = { .on_message = hub_home_on_message, .on_done = feed_on_done };
+
+const struct pl_feed_ops *pl_hub_feed(void)
+{
+    return &hub_feed;
+}
 
 enum pl_err pl_hub_run(struct pl_shard *s, struct pl_op *op)
 {

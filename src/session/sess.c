@@ -297,10 +297,8 @@ void pl_sess_on_gone(struct pl_sess *s, bool is_clean)
 
 void pl_sess_message(struct pl_sess *s, uint8_t *p, size_t n)
 {
-    if (is_over(s) || s->pipe == NULL)
+    if (is_over(s))
         return;
-    pl_metric_add(s->shard->cells, PL_M_TRANSPORT_RECEIVED + s->pipe->ops->metric, 1);
-    pl_metric_add(s->shard->cells, PL_M_TRANSPORT_RECEIVED_BYTES + s->pipe->ops->metric, (int64_t)n);
     s->dialect->on_message(s, p, n);
 }
 

@@ -352,6 +352,7 @@ static enum pl_err load_key(struct pl_shard *s, struct pl_rec_in rec)
     struct pl_str *name_str, *epoch = NULL;
     struct pl_rec_field f;
     uint64_t offset = 0, left = 0;
+    const uint8_t *channel;
     enum pl_err err;
     bool ok;
 
@@ -371,7 +372,12 @@ static enum pl_err load_key(struct pl_shard *s, struct pl_rec_in rec)
     name_str = pl_str_new(name, &ok);
     if (ok)
         epoch = pl_str_new(epoch_text, &ok);
-    err = ok ? key_add(s, &name_str, offset, epoch, s->now_ms + left) : PL_ENOMEM;
+    channel = memchr(name.p, 0, name.len);
+    if (channel == NULL)
+        err = PL_EPROTO;
+    s = s->node->shards[pl_home_of(s->node, pl_slice(name.p, channel != NULL ? (size_t)(channel - name.p) : 0))];
+    if (err == PL_ENOENT)
+        err = ok ? key_add(s, &name_str, offset, epoch, s->now_ms + left) : PL_ENOMEM;
     pl_str_unref(&name_str);
     pl_str_unref(&epoch);
     return err;
@@ -385,17 +391,20 @@ static enum pl_err memory_load(struct pl_shard *s, struct pl_rec_in rec)
     while ((err = pl_rec_next(&rec, &f)) == PL_OK) {
         if (f.tag == REC_STREAM) {
             struct pl_stream *st;
+            struct pl_shard *home;
             int64_t cost;
 
             err = pl_stream_load(s, pl_rec_nested(&f), &st, &cost);
             if (err != PL_OK)
                 return err;
-            if (!stream_add(s, st)) {
+            /* The hash key and the number of shards may be others than in the node that wrote this. */
+            home = s->node->shards[pl_home_of(s->node, pl_str_slice(st->name))];
+            if (!stream_add(home, st)) {
                 pl_stream_free(&st);
                 return PL_ENOMEM;
             }
-            history_bytes_add(s, cost);
-            stream_timer_set(s, st);
+            history_bytes_add(home, cost);
+            stream_timer_set(home, st);
         } else if (f.tag == REC_KEY) {
             err = load_key(s, pl_rec_nested(&f));
             if (err != PL_OK)
