@@ -1,11 +1,12 @@
 """npm `ws` and `wscat`: a person types JSON and gets JSON."""
 import os
+import select
 import shutil
 import subprocess
 
 import pytest
 
-from harness import NODE_PATH, Refused, Ws, until  # noqa: F401
+from harness import NODE_PATH, config
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(not NODE or not os.path.isdir(os.path.join(NODE_PATH, "ws")), reason="node or its packages are not installed")
@@ -33,7 +34,6 @@ def test_ws_package_talks(server):
 
 
 def test_ws_package_with_compression_and_a_ping(start):
-    from harness import config
     s = start(cfg=config(websocket={"compression": True}))
     out = node("""
         const WebSocket = require('ws');
@@ -46,16 +46,46 @@ def test_ws_package_with_compression_and_a_ping(start):
     assert "extensions permessage-deflate" in out and "pong abc" in out and "message 1" in out
 
 
+class Wscat:
+    """wscat as a person uses it: connected, with a first line; more may be typed."""
+
+    def __init__(self, server, first):
+        url = f"ws://127.0.0.1:{server.port}/connection/websocket"
+        self.proc = subprocess.Popen([NODE, os.path.join(NODE_PATH, "wscat", "bin", "wscat"), "--no-color", "-w", "-1", "-c", url, "-x", first],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.seen = b""
+
+    def read_until(self, word):
+        while word.encode() not in self.seen:
+            assert select.select([self.proc.stdout], [], [], 15)[0], f"{word!r} did not come: {self.seen}"
+            d = os.read(self.proc.stdout.fileno(), 4096)
+            assert d, f"{word!r} did not come: {self.seen}"
+            self.seen += d
+
+    def type(self, text):
+        self.proc.stdin.write(text.encode() + b"\n")
+        self.proc.stdin.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.wait()
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+
 def test_typing_json_into_wscat(server):
     """J4: connect with plain wscat, type, read."""
-    p = subprocess.Popen([NODE, os.path.join(NODE_PATH, "wscat", "bin", "wscat"), "--no-color", "-c", f"ws://127.0.0.1:{server.port}/connection/websocket",
-                          "-x", '{"id":1,"connect":{}}', "-w", "2"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    out, _ = p.communicate(timeout=30)
-    assert '"client"' in out and '"ping":25' in out, out
+    with Wscat(server, '{"id":1,"connect":{}}') as w:
+        w.read_until('"client"')
+        w.type('{"id":2,"subscribe":{"channel":"typed"}}')
+        w.read_until('{"id":2,"subscribe":{}}')
+        server.publish("typed", "from the API")
+        w.read_until('"from the API"')
 
 
 def test_nonsense_typed_into_wscat_is_answered_by_a_close_code(server):
-    p = subprocess.Popen([NODE, os.path.join(NODE_PATH, "wscat", "bin", "wscat"), "--no-color", "-c", f"ws://127.0.0.1:{server.port}/connection/websocket",
-                          "-x", "hello?", "-w", "3"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    out, _ = p.communicate(timeout=30)
-    assert "3501" in out, out
+    with Wscat(server, "hello?") as w:
+        w.read_until("3501")

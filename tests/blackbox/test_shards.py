@@ -1,5 +1,6 @@
 """Several shards (threads: 4): publishers, subscribers and channel homes on different threads; what one client sees must not
 depend on where the others live."""
+import json
 import random
 import threading
 
@@ -63,10 +64,9 @@ def test_reply_comes_after_the_own_copy(four):
         i = c.post("publish", channel=channel, data=n)
         order = []
         while len(order) < 2:
-            before = len(c.pushes)
             for line in c.ws.recv().split("\n"):
-                order.append("push" if '"push"' in line else "reply" if f'"id":{i}' in line else "?")
-            assert len(c.pushes) == before
+                m = json.loads(line)
+                order.append("push" if "push" in m else "reply" if m.get("id") == i else "?")
         assert order == ["push", "reply"]
     c.close()
 
@@ -171,6 +171,7 @@ def test_join_and_leave_reach_all_shards_once(four):
     for w in watchers:
         assert w.push()["leave"]["info"]["client"] == late.id
         w.quiet(0.02)
+    for w in watchers:
         w.close()
 
 
