@@ -34,7 +34,7 @@ static enum pl_err add(struct pl_server *s, const struct pl_cfg_endpoint *at, un
 
 static enum pl_err add_demo(struct pl_server *s, struct pl_buf *err_text)
 {
-    static const char *const names[] = { "index.html", "peal-demo.js", "demo.css", "demo.js" };
+    static const char *const names[] = { "index.html", "peal-demo.js", "demo.css", "demo.js", "bell.svg" };
     const char *dir = s->opts.config->demo.dir;
 
     if (dir[0] == '\0')
