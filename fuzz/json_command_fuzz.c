@@ -53,7 +53,11 @@ static void show(struct pl_slice data)
 
 static void referee(struct pl_slice in)
 {
-    json_t *doc = json_loadb((const char *)in.p, in.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *doc;
+
+    if (in.len == 0 || memchr(in.p, 0, in.len) != NULL) /* jansson takes a zero after the text for the text's end */
+        return;
+    doc = json_loadb((const char *)in.p, in.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
     if (doc == NULL)
         return;

@@ -51,11 +51,14 @@ static uint8_t lead(uint8_t c)
 
 bool pl_utf8_feed(uint8_t *state, struct pl_slice piece)
 {
-    const uint8_t *p = piece.p, *end = p + piece.len;
+    const uint8_t *p = piece.p, *end;
     uint8_t s = *state;
     uint64_t eight;
 
     PL_ASSERT(s < U_N);
+    if (piece.len == 0) /* its pointer may be NULL, to which C lets nobody add even 0 */
+        return true;
+    end = p + piece.len;
     while (p != end) {
         if (s == U_START) {
             while (end - p >= 8) { /* nearly all text is long runs of ASCII */
