@@ -56,7 +56,7 @@ static inline bool pl_slice_starts(struct pl_slice s, struct pl_slice prefix)
 /* Bytes from `at` (<= len) on. */
 static inline struct pl_slice pl_slice_from(struct pl_slice s, size_t at)
 {
-    return (struct pl_slice){ s.p + at, s.len - at };
+    return (struct pl_slice){ at > 0 ? s.p + at : s.p, s.len - at }; /* NULL + 0 is undefined in C */
 }
 
 static inline bool pl_add_overflow(size_t a, size_t b, size_t *ret_sum)
