@@ -25,18 +25,23 @@ struct pl_http_req {
 
 /* First header of that name (case-insensitive); empty slice (p NULL) if absent. */
 struct pl_slice pl_http_header(const struct pl_http_req *req, const char *name);
-/* Percent-decoded query value of `key` into out (borrowed from its arena); PL_ENOENT absent, PL_EPROTO bad escape. */
+/* Percent-decoded query value of `key`, appended to arena; *ret lies in it, so it is valid until the arena is appended to. PL_ENOENT
+ * absent, PL_EPROTO bad escape, PL_ETOOBIG over the arena's limit. */
 enum pl_err pl_http_query(const struct pl_http_req *req, const char *key, struct pl_buf *arena, struct pl_slice *ret) PL_MUST_CHECK;
 
 struct pl_route_ops {
     /* Called with the whole request. PL_OK: answered by pl_http_answer() (or handed over by pl_http_take()). PL_WAIT: the answer comes
      * later through the handle of pl_http_handle(). An error: the room answers 500 and closes. */
     enum pl_err (*on_request)(struct pl_http *h, const struct pl_http_req *req, void *arg);
+    /* A request that was WAITing or streaming goes on from its record in a new process: fields is what watch->save wrote. The handler
+     * watches and goes on answering (streams are started already). NULL: waiting requests are answered 503, streams are cut. */
+    enum pl_err (*on_restore)(struct pl_http *h, struct pl_rec_in fields, void *arg);
 };
 
 enum { PL_ROUTE_CORS = 1 /* Access-Control-* as wire-protocol.md 1.2 */, PL_ROUTE_PREFLIGHT = 2 /* OPTIONS answered 204 by the room */,
        PL_ROUTE_CLIENT = 4 /* client endpoint: connection limit and rate apply (session/admit) */ };
 
+/* HEAD is served wherever GET is (the body is left out); OPTIONS only where the mask or PREFLIGHT says so. */
 struct pl_route {
     const char *path;              /* exact match; owned by the route table's copy */
     unsigned methods;              /* others: 405, empty body */
@@ -72,9 +77,12 @@ void pl_http_init(struct pl_node *n, const struct pl_http_opts *opts); /* copies
 void pl_http_fini(struct pl_node *n);
 /* pl_listen_opts.on_accept of every HTTP listener. */
 void pl_http_on_accept(struct pl_conn *c);
-/* The number of connections that speak HTTP on this shard, and closing of the idle ones (graceful stop). */
+/* Graceful stop: closes idle connections, others after their current answer. And the number that speak HTTP on this shard. */
 void pl_http_drain(struct pl_shard *s);
+size_t pl_http_count(const struct pl_shard *s);
 
+/* What every answer gets by itself: Date, Content-Length or chunking, Connection where it is not the version's default, and the CORS lines of
+ * PL_ROUTE_CORS routes. */
 /* A complete answer. content_type NULL: none. extra: further header lines, each "Name: value\r\n", or NULL. Keep-alive as the request wants. */
 void pl_http_answer(struct pl_http *h, unsigned status, const char *content_type, struct pl_slice body, const char *extra);
 /* As above but the connection is closed after it (with linger). */
@@ -85,14 +93,27 @@ void pl_http_stream_start(struct pl_http *h, unsigned status, const char *conten
 enum pl_err pl_http_stream_send(struct pl_http *h, struct pl_slice piece) PL_MUST_CHECK; /* PL_ETOOBIG: over limit */
 void pl_http_stream_end(struct pl_http *h);
 
-/* For answers that come later: PL_HTTP_KIND handle, resolved by pl_http_by_handle (NULL: the client left). */
+/* For answers that come later: stands for the current request and goes stale with its answer or its client. {0}: the shard's table is
+ * full; answer 503 then. */
 struct pl_handle pl_http_handle(struct pl_http *h);
-struct pl_http *pl_http_by_handle(struct pl_shard *s, struct pl_handle handle);
+struct pl_http *pl_http_by_handle(struct pl_shard *s, struct pl_handle handle); /* NULL: the client left */
+
+/* News about a request that is not answered yet (PL_WAIT or streaming). Any member may be NULL. */
+struct pl_http_watch_ops {
+    void (*on_closed)(struct pl_http *h, void *user);  /* the client left; exactly once if no answer came before; h is dead after it */
+    void (*on_drained)(struct pl_http *h, void *user); /* a stream that held back bytes has room again */
+    void (*save)(struct pl_http *h, void *user, struct pl_rec_out *r);
+};
+/* ops NULL stops watching; the end of the answer does so by itself. */
+void pl_http_watch(struct pl_http *h, const struct pl_http_watch_ops *ops, void *user);
+/* Bytes of a stream that the peer has not taken yet. */
+size_t pl_http_stream_pending(const struct pl_http *h);
 struct pl_shard *pl_http_shard(const struct pl_http *h);
 const struct pl_conn *pl_http_conn(const struct pl_http *h);
 
-/* Takes the connection out of HTTP (after a 101 sent by the caller as its first bytes): h is freed, unread bytes follow to the new user through
- * pl_conn_set_user, which the caller does next. Only inside on_request. */
+/* Takes the connection out of HTTP: all earlier answers have gone out, so the caller's 101 is next. h is dead after it, unread bytes follow to
+ * the new user through pl_conn_set_user, which the caller does next. Only inside on_request, of a request that asks for an upgrade
+ * (req->head->upgrade is not empty; such a request has no body). The request stays readable until on_request returns PL_OK. */
 struct pl_conn *pl_http_take(struct pl_http *h);
 
 /* Rebuilds an HTTP connection from its record (pl_conn_ops.save wrote it). */
