@@ -33,6 +33,7 @@ static enum pl_err refuse(struct pl_sess *s, uint32_t id, enum pl_reason why)
 
     s->flags &= (uint16_t)~PL_SESS_HOLD;
     sess_subs_drop_all(s);
+    sess_user_limit_give(s);
     err = sess_error(s, id, why);
     if (err != PL_OK)
         return err;
