@@ -49,10 +49,10 @@ static int core_of(unsigned i, unsigned n)
 {
     cpu_set_t set;
 
-    if (sched_getaffinity(0, sizeof set, &set) != 0 || (unsigned)CPU_COUNT(&set) < n || n == 1)
+    if (n == 1 || sched_getaffinity(0, sizeof set, &set) != 0 || (unsigned)CPU_COUNT(&set) < n)
         return -1;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &set) && i-- == 0)
+        if (CPU_ISSET((size_t)cpu, &set) && i-- == 0)
             return cpu;
     return -1;
 }
