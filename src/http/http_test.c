@@ -309,6 +309,7 @@ static void the_room_refuses_what_no_handler_should_see(void **state)
         { "garbage", "\x16\x03\x01", 400, true, "not TLS" },
         { "version", "GET / HTTP/3.0\r\n\r\n", 505, true, "Connection: close\r\n" },
         { "body beside an upgrade", "GET /up HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nx", 400, true, "" },
+        { "body beside two upgrades", "GET /up HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nUpgrade: x, websocket\r\nContent-Length: 1\r\n\r\nx", 400, true, "" },
         { "handler fails", GET("/fail") "\r\n", 500, true, "internal server error\n" },
         { "expectation", B "Expect: tea\r\n\r\n", 417, true, "" },
     };

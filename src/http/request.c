@@ -247,6 +247,15 @@ static size_t answer_at_once(struct pl_http *h, const struct pl_http_req *req, c
     return has_body ? n : req->head->len;
 }
 
+/* In any Upgrade field, whatever Connection says of it: a proxy may have seen fewer or more of them. */
+static bool names_websocket(const struct pl_http1_head *head)
+{
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (pl_slice_eq_nocase(head->fields[i].name, PL_LIT("Upgrade")) && pl_http1_list_has(head->fields[i].value, PL_LIT("websocket")))
+            return true;
+    return false;
+}
+
 static size_t request_take(struct pl_http *h, struct pl_http_req *req, uint8_t *p, size_t n)
 {
     const struct pl_http1_head *head = req->head;
@@ -257,7 +266,7 @@ static size_t request_take(struct pl_http *h, struct pl_http_req *req, uint8_t *
 
     if (v.status != 0) {
         used = answer_at_once(h, req, &v, has_body, n);
-    } else if (has_body && pl_http1_list_has(head->upgrade, PL_LIT("websocket"))) {
+    } else if (has_body && names_websocket(head)) {
         /* whose first frame or whose body the next bytes are, two programs could see differently */
         http_say(h, 400, "an upgrade request must not have a body", true, NULL);
         used = n;
@@ -300,7 +309,7 @@ size_t http_head_take(struct pl_http *h, uint8_t *p, size_t n)
         refuse_head(h, &why);
         return n;
     }
-    if (head.upgrade.len > 0 && !http_out_is_clear(h)) { /* the 101 must not overtake earlier answers */
+    if (pl_http1_head_get(&head, PL_LIT("Upgrade")).p != NULL && !http_out_is_clear(h)) { /* the 101 must not overtake earlier answers */
         h->scan = (struct pl_http1_scan){ 0 };
         if (h->state == H_HEAD)
             http_move(h, H_IDLE);

@@ -321,7 +321,9 @@ struct pl_conn *pl_http_take(struct pl_http *h)
 {
     struct pl_conn *c = h->conn;
 
-    PL_ASSERT(h->state == H_RUN && http_pending(h) == 0);
+    PL_ASSERT(h->state == H_RUN);
+    if (!http_out_is_clear(h)) /* request.c has seen to that for every request with an Upgrade field; another cannot be served */
+        pl_conn_close(c, PL_CLOSE_ABORT);
     pl_conn_timer(c, 0);
     http_end(h);
     return c;
