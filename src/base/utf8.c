@@ -29,31 +29,63 @@ static const struct {
     [U_F4]    = { 0x80, 0x8f, U_TWO },
 };
 
-/* State after a lead byte >= 80; U_START if it cannot lead. */
+/* State after a lead byte C0..FF; U_START where it cannot lead. */
+static const uint8_t leads[64] = {
+    0,     0,     U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, /* C */
+    U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, U_ONE, /* D */
+    U_E0,  U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_TWO, U_ED,  U_TWO, U_TWO, /* E */
+    U_F0,  U_THREE, U_THREE, U_THREE, U_F4, /* F; beyond it nothing */
+};
+
+/* State after a byte >= 80 that begins a character; U_START if it cannot. */
 static uint8_t lead(uint8_t c)
 {
-    if (c >= 0xc2 && c <= 0xdf)
-        return U_ONE;
-    if (c == 0xe0)
-        return U_E0;
-    if (c == 0xed)
-        return U_ED;
-    if (c >= 0xe1 && c <= 0xef)
-        return U_TWO;
-    if (c == 0xf0)
-        return U_F0;
-    if (c >= 0xf1 && c <= 0xf3)
-        return U_THREE;
-    if (c == 0xf4)
-        return U_F4;
-    return U_START;
+    return c < 0xc0 ? (uint8_t)U_START : leads[c - 0xc0];
+}
+
+static bool is_cont(uint8_t c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* Whole characters from p on while at least 4 bytes are left: the bulk of any text. False: an impossible byte. */
+static bool feed_whole(const uint8_t **p_io, const uint8_t *end)
+{
+    const uint8_t *p = *p_io;
+    uint64_t eight;
+    uint8_t s;
+
+    while (end - p >= 4) {
+        if (p[0] < 0x80) {
+            p++;
+            while (end - p >= 8) { /* nearly all text is long runs of ASCII */
+                memcpy(&eight, p, 8);
+                if ((eight & UINT64_C(0x8080808080808080)) != 0)
+                    break;
+                p += 8;
+            }
+            continue;
+        }
+        s = lead(p[0]);
+        if (s == U_START || p[1] < rules[s].lo || p[1] > rules[s].hi)
+            return false;
+        s = rules[s].next;
+        p += 2;
+        if (s == U_START)
+            continue;
+        if (!is_cont(*p++))
+            return false;
+        if (s == U_TWO && !is_cont(*p++))
+            return false;
+    }
+    *p_io = p;
+    return true;
 }
 
 bool pl_utf8_feed(uint8_t *state, struct pl_slice piece)
 {
     const uint8_t *p = piece.p, *end;
     uint8_t s = *state;
-    uint64_t eight;
 
     PL_ASSERT(s < U_N);
     if (piece.len == 0) /* its pointer may be NULL, to which C lets nobody add even 0 */
@@ -61,19 +93,13 @@ bool pl_utf8_feed(uint8_t *state, struct pl_slice piece)
     end = p + piece.len;
     while (p != end) {
         if (s == U_START) {
-            while (end - p >= 8) { /* nearly all text is long runs of ASCII */
-                memcpy(&eight, p, 8);
-                if ((eight & UINT64_C(0x8080808080808080)) != 0)
-                    break;
-                p += 8;
-            }
-            while (p != end && *p < 0x80)
-                p++;
+            if (!feed_whole(&p, end))
+                return false;
             if (p == end)
                 break;
-            s = lead(*p++);
-            if (s == U_START)
+            if (*p >= 0x80 && (s = lead(*p)) == U_START)
                 return false;
+            p++;
             continue;
         }
         if (*p < rules[s].lo || *p > rules[s].hi)
