@@ -78,7 +78,7 @@ bool pl_channel_user_ok(const struct pl_config *cfg, struct pl_slice channel, st
         list = pl_slice_from(list, (size_t)(at - list.p) + strlen(separator));
     }
     if (PL_SABOTAGE(user_list_prefix))
-        return pl_slice_starts(list, user);
+        return pl_slice_starts(list, user); /* planted */
     return pl_slice_eq(list, user);
 }
 

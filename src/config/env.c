@@ -73,6 +73,22 @@ static bool is_not_ours(const char *name)
            strncmp(name, "VAR_", 4) == 0;
 }
 
+/* Does the name begin with one of our sections? Then it was meant for us. */
+static bool is_in_section(const char *name)
+{
+    for (const struct pl_opt *o = pl_options; o->key != NULL; o++) {
+        char section[PL_PATH_MAX];
+        size_t n;
+
+        snprintf(section, sizeof section, "%.*s", (int)strcspn(o->key, "."), o->key);
+        n = spelled(name, section);
+        if (n != 0 && name[n] == '_')
+            return true;
+    }
+    return false;
+}
+
+/* PEAL_ also leads variables of tools and tests (PEAL_SEED), so only what was meant for an option is refused. */
 static void unknown(struct pl_loader *l, const char *var, const char *name, bool is_peal)
 {
     const char *why;
@@ -81,7 +97,7 @@ static void unknown(struct pl_loader *l, const char *var, const char *name, bool
         return;
     if (pl_foreign_env(name, &why))
         pl_loader_warn(l, NULL, "ignored, Centrifugo's: %s", why);
-    else if (is_peal)
+    else if (is_peal && is_in_section(name))
         pl_loader_error(l, NULL, "no such option (the name of a variable is the key in capitals, '.' as '_': PEAL_HTTP_SERVER_PORT)");
     else
         pl_loader_warn(l, NULL, "%s is ignored: no such option", var);

@@ -31,10 +31,11 @@ static void drop_indices(const char *path, char out[PL_PATH_MAX])
 
 static void unknown(struct pl_loader *l, const char *path, const json_t *value)
 {
-    char near[PL_PATH_MAX], plain[PL_PATH_MAX], what[400] = "", *dump;
+    char near[PL_PATH_MAX] = "", plain[PL_PATH_MAX], what[400] = "", *dump;
 
     drop_indices(path, plain);
-    pl_suggest(plain, near);
+    if (l->report->n < PL_NOTES_MAX) /* no work for lines that are not shown */
+        pl_suggest(plain, near);
     if (value != NULL && !pl_looks_secret(path) && !pl_looks_secret(near) && !json_is_object(value) && !json_is_array(value)) {
         char text[300];
 

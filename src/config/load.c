@@ -39,6 +39,22 @@ const char *pl_loader_text(struct pl_loader *l, struct pl_slice s)
     return p;
 }
 
+/* A copy in which everything that is not printable ASCII is \xNN: keys and file names come from outside, too. */
+static char *printable(const char *text)
+{
+    char *copy = malloc(4 * strlen(text) + 1), *to = copy;
+
+    for (; copy != NULL && *text != 0; text++) {
+        if (*text >= 0x20 && *text < 0x7f)
+            *to++ = *text;
+        else
+            to += sprintf(to, "\\x%02x", (unsigned char)*text);
+    }
+    if (copy != NULL)
+        *to = 0;
+    return copy;
+}
+
 void pl_report_add(struct pl_config_report *r, bool is_error, const char *text)
 {
     char *copy;
@@ -57,7 +73,7 @@ void pl_report_add(struct pl_config_report *r, bool is_error, const char *text)
         r->v = v;
         r->cap = cap;
     }
-    copy = strdup(text);
+    copy = printable(text);
     if (copy != NULL)
         r->v[r->n++] = (struct pl_config_note){ is_error, copy };
 }
@@ -130,11 +146,15 @@ static void put_where(const struct pl_loader *l, const char *path, struct pl_buf
         pl_buf_printf(out, "%s: ", l->file);
 }
 
-static void note(struct pl_loader *l, bool is_error, const char *path, const char *fmt, va_list args)
+static void __attribute__((format(printf, 4, 0))) note(struct pl_loader *l, bool is_error, const char *path, const char *fmt, va_list args)
 {
     struct pl_buf b = pl_buf_init(4096);
     char text[2048];
 
+    if (l->report->n > PL_NOTES_MAX) { /* only counted */
+        pl_report_add(l->report, is_error, "");
+        return;
+    }
     vsnprintf(text, sizeof text, fmt, args);
     put_where(l, path, &b);
     if (path != NULL)

@@ -75,7 +75,7 @@ enum pl_err pl_duration_parse(struct pl_slice s, int64_t *ret_ms)
     if (total > 9e15) /* Go's own limit is 292 years, 9.2e12 ms; bounds of the row do the rest */
         return PL_EINVAL;
     *ret_ms = (int64_t)total;
-    if (total - (double)*ret_ms > 1e-6) /* 1.5ms waits 2 ms, and 1ns is not "off"; below that it is rounding of the double */
+    if (total - (double)*ret_ms > 5e-7 + total * 1e-12) /* 1.5ms waits 2 ms, 1ns is not "off"; less is rounding of the double */
         *ret_ms += 1;
     if (neg)
         *ret_ms = -*ret_ms;

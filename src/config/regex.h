@@ -15,7 +15,7 @@ struct pl_regex;
 PL_MUST_CHECK enum pl_err pl_regex_new(struct pl_slice pattern, char *why_buf, size_t why_cap, struct pl_regex **ret_re);
 void pl_regex_free(struct pl_regex **take_re);
 
-/* Unanchored search in UTF-8 text. Any thread. What exceeds the matcher's bounds does not match. */
+/* Unanchored search. Any thread. Text that is not UTF-8, or exceeds the matcher's bounds, does not match. */
 bool pl_regex_match(const struct pl_regex *re, struct pl_slice text);
 
 #endif

@@ -5,7 +5,13 @@
 
 enum { LEN = 128 };
 
-/* Edits between a and b (insert, delete, change, swap of neighbours), at most `most` + 1. */
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Edits between a and b (insert, delete, change, swap of neighbours), at most `most` + 1. Keys are
+ * lower case; capitals count as that. */
 static unsigned distance(const char *a, const char *b, unsigned most)
 {
     unsigned row[3][LEN + 1];
@@ -20,7 +26,7 @@ static unsigned distance(const char *a, const char *b, unsigned most)
 
         cur[0] = (unsigned)i;
         for (size_t j = 1; j <= m; j++) {
-            unsigned best = up[j - 1] + (a[i - 1] != b[j - 1]);
+            unsigned best = up[j - 1] + (fold(a[i - 1]) != fold(b[j - 1]));
 
             best = up[j] + 1 < best ? up[j] + 1 : best;
             best = cur[j - 1] + 1 < best ? cur[j - 1] + 1 : best;
@@ -62,6 +68,18 @@ static void consider(void *arg, const char *key)
     size_t n = strlen(key), m = strlen(s->flat);
     unsigned d;
 
+    if (s->best == 0)
+        return;
+    for (const char *dot = strchr(key, '.'); dot != NULL; dot = strchr(dot + 1, '.')) { /* the sections around it */
+        char section[PL_PATH_MAX];
+
+        snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+        d = distance(s->path, section, s->best - 1);
+        if (d < s->best) {
+            s->best = d;
+            memcpy(s->key, section, sizeof section);
+        }
+    }
     if (s->best == 0)
         return;
     flatten(key, flat);
