@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, SUGGEST_MAX = 20 };
 
 /* Path of `key` inside `path`; false: too long to be one of ours. */
 static bool join(const char *path, const char *key, char out[PL_PATH_MAX])
@@ -34,7 +34,7 @@ static void unknown(struct pl_loader *l, const char *path, const json_t *value)
     char near[PL_PATH_MAX] = "", plain[PL_PATH_MAX], what[400] = "", *dump;
 
     drop_indices(path, plain);
-    if (l->report->n < PL_NOTES_MAX) /* no work for lines that are not shown */
+    if (l->n_suggested++ < SUGGEST_MAX) /* each is a search through a thousand keys */
         pl_suggest(plain, near);
     if (value != NULL && !pl_looks_secret(path) && !pl_looks_secret(near) && !json_is_object(value) && !json_is_array(value)) {
         char text[300];

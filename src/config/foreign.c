@@ -201,7 +201,10 @@ enum pl_foreign pl_foreign_find(const char *path, const char **ret_why)
     *ret_why = "";
     for (size_t i = 0; i < N_ROWS; i++) {
         char key[PL_PATH_MAX];
-        size_t j = 0;
+        size_t j = 0, n = strcspn(path, ".");
+
+        if (strncmp(path, rows[i].key, n) != 0 || (rows[i].key[n] != 0 && rows[i].key[n] != '.'))
+            continue; /* not even in the same section */
 
         do {
             enum pl_foreign is;

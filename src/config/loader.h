@@ -43,7 +43,7 @@ struct pl_loader {
     struct pl_slice text;    /* of the file */
     struct pl_source source; /* being applied */
     struct pl_origin *origins;
-    size_t n_origins, cap_origins;
+    size_t n_origins, cap_origins, n_suggested;
     bool no_memory;
 };
 

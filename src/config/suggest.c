@@ -22,7 +22,7 @@ static unsigned distance(const char *a, const char *b, unsigned most)
     for (size_t j = 0; j <= m; j++)
         row[0][j] = (unsigned)j;
     for (size_t i = 1; i <= n; i++) {
-        unsigned *cur = row[i % 3], *up = row[(i - 1) % 3], *up2 = row[(i + 1) % 3];
+        unsigned *cur = row[i % 3], *up = row[(i - 1) % 3], *up2 = row[(i + 1) % 3], least = (unsigned)i;
 
         cur[0] = (unsigned)i;
         for (size_t j = 1; j <= m; j++) {
@@ -33,7 +33,10 @@ static unsigned distance(const char *a, const char *b, unsigned most)
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && up2[j - 2] + 1 < best)
                 best = up2[j - 2] + 1;
             cur[j] = best;
+            least = best < least ? best : least;
         }
+        if (least > most + 1) /* a swap may still save one */
+            return most + 1;
     }
     return row[n % 3][m];
 }
@@ -72,8 +75,12 @@ static void consider(void *arg, const char *key)
         return;
     for (const char *dot = strchr(key, '.'); dot != NULL; dot = strchr(dot + 1, '.')) { /* the sections around it */
         char section[PL_PATH_MAX];
+        size_t len = (size_t)(dot - key), want = strlen(s->path);
 
-        snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+        if ((len > want ? len - want : want - len) >= s->best)
+            continue;
+        memcpy(section, key, len);
+        section[len] = 0;
         d = distance(s->path, section, s->best - 1);
         if (d < s->best) {
             s->best = d;
