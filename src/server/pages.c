@@ -65,8 +65,6 @@ static enum pl_err on_metrics(struct pl_http *h, const struct pl_http_req *req, 
     if (n->log != NULL)
         pl_metric_set(s->cells, PL_M_LOG_DROPPED, s->index == 0 ? (int64_t)pl_log_dropped(n->log) : 0);
     pl_metrics_write(n->metrics, prefix, &out);
-    pl_buf_printf(&out, "# HELP %s_node_build Constant 1, labelled with the version.\n# TYPE %s_node_build gauge\n"
-                        "%s_node_build{version=\"" PEAL_VERSION "\"} 1\n", prefix, prefix, prefix);
     write_process(s, &out);
     if (pl_buf_ok(&out))
         pl_http_answer(h, 200, "text/plain; version=0.0.4; charset=utf-8", pl_buf_slice(&out), NULL);
