@@ -96,9 +96,8 @@ struct pl_http *http_new(struct pl_conn *c)
     h->hold = pl_buf_init(SIZE_MAX / 2); /* bounded by head and route limits */
     h->deferred.free = http_free;
     http_shard(h)->n_conns++;
-    /* Whatever is read in a turn while an answer is awaited must fit the tail; reading then stops (http_pause). */
-    if (c->in_limit < 2 * PL_RBUF)
-        c->in_limit = 2 * PL_RBUF;
+    if (c->in_limit < http_opts(c->shard)->max_head_bytes) /* a head stays in the tail until it is whole */
+        c->in_limit = (uint32_t)http_opts(c->shard)->max_head_bytes;
     return h;
 }
 
