@@ -7,5 +7,6 @@ int pl_cmd_pub(int argc, char **argv);
 int pl_cmd_sub(int argc, char **argv);
 int pl_cmd_token(int argc, char **argv);
 int pl_cmd_check_history(int argc, char **argv);
+int pl_cmd_echo(int argc, char **argv);
 
 #endif
