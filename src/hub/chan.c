@@ -122,11 +122,25 @@ void hub_chan_detach(struct pl_sub *sub)
     }
 }
 
-static void sub_free(struct pl_sub *sub)
+struct pl_sub *pl_sub_new(struct pl_shard *s)
 {
+    struct pl_sub *sub = pl_slab_alloc(&hub_of(s)->sub_slab);
+
+    if (sub != NULL)
+        memset(sub, 0, sizeof *sub);
+    return sub;
+}
+
+void pl_sub_free(struct pl_shard *s, struct pl_sub **take_sub)
+{
+    struct pl_sub *sub = *take_sub;
+
+    *take_sub = NULL;
+    if (sub == NULL)
+        return;
     pl_str_unref(&sub->epoch);
     pl_str_unref(&sub->chan_info);
-    free(sub);
+    pl_slab_free(&hub_of(s)->sub_slab, sub);
 }
 
 /* The home said yes: from here on the subscriber gets every event. */
@@ -168,7 +182,7 @@ static void subscribe_done(struct pl_shard *s, struct pl_op *op)
         else
             pl_msg_unref(&sub->leave);
         hub_send_unsubscribe(s, &leave);
-        sub_free(sub);
+        pl_sub_free(s, &sub);
         hub_chan_drop_if_idle(c);
         pl_op_end(&op);
         return;
@@ -237,7 +251,7 @@ void pl_hub_unsubscribe(struct pl_shard *s, struct pl_sub **take_sub, struct pl_
         *take_leave = NULL;
         hub_send_unsubscribe(s, &op);
     }
-    sub_free(sub);
+    pl_sub_free(s, &sub);
     hub_chan_drop_if_idle(c);
 }
 
@@ -296,6 +310,7 @@ void pl_hub_init(struct pl_shard *s, const struct pl_sink_ops *sink)
 
     PL_ASSERT(hub != NULL);
     hub->sink = sink;
+    pl_slab_init(&hub->sub_slab, sizeof(struct pl_sub));
     pl_table_init(&hub->chans);
     pl_table_init(&hub->homes);
     for (size_t i = 0; i < PL_SHARDS_MAX; i++)
@@ -322,6 +337,7 @@ void pl_hub_fini(struct pl_shard *s)
     pl_table_fini(&hub->chans);
     hub_home_fini(s);
     pl_buf_fini(&hub->scratch);
+    pl_slab_fini(&hub->sub_slab);
     free(hub);
     s->rooms[PL_ROOM_HUB] = NULL;
 }

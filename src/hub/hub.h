@@ -75,7 +75,10 @@ void pl_hub_fini(struct pl_shard *s);
 enum pl_err pl_hub_run(struct pl_shard *s, struct pl_op *op) PL_MUST_CHECK;
 void pl_op_end(struct pl_op **take_op);  /* fini and free of a heap op */
 
-/* Subscribes. sub: allocated and filled (sess, flags, render_class, chan_info) by the caller; op: kind SUBSCRIBE with position wishes, recovery and
+/* A zeroed subscription from the shard's slab; NULL when memory is out. free: one that is not (or no longer) with the hub. */
+struct pl_sub *pl_sub_new(struct pl_shard *s);
+void pl_sub_free(struct pl_shard *s, struct pl_sub **take_sub);
+/* Subscribes. sub: from pl_sub_new and filled (sess, flags, render_class, chan_info) by the caller; op: kind SUBSCRIBE with position wishes, recovery and
  * the join event. PL_OK: live, results in op. PL_WAIT: sink->on_subscribed comes (op->err tells). Errors: nothing happened, sub stays. */
 enum pl_err pl_hub_subscribe(struct pl_shard *s, struct pl_sub *sub, struct pl_op *op) PL_MUST_CHECK;
 /* After a PL_OK of pl_hub_subscribe, when the reply stands in the session's queue: publishes the join event. */

@@ -158,7 +158,7 @@ static struct pl_msg *event_of(const struct pl_sess *c, enum pl_msg_kind kind)
 
 static void subscribe(struct pl_sess *c, int channel)
 {
-    struct pl_sub *sub = calloc(1, sizeof *sub);
+    struct pl_sub *sub = pl_sub_new(c->shard);
     struct pl_op op;
     enum pl_err err;
 

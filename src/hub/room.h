@@ -2,6 +2,7 @@
 #ifndef PL_HUB_ROOM_H
 #define PL_HUB_ROOM_H
 
+#include "base/slab.h"
 #include "base/table.h"
 #include "hub/hub.h"
 
@@ -53,6 +54,7 @@ struct hub {
     const struct pl_sink_ops *sink;
     struct pl_table chans;
     struct pl_table homes;
+    struct pl_slab sub_slab;
     size_t n_subs;
     /* One-way mails that found no slot, oldest first, per target; they keep their order before later asks. */
     struct pl_list unsent[PL_SHARDS_MAX];

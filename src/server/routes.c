@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "server/room.h"
 
+enum { SMALL_BODY = 64 * 1024 }; /* nobody here reads one, but a wrong request deserves its own answer rather than 413 */
 enum { ALL_METHODS = PL_HTTP_GET | PL_HTTP_HEAD | PL_HTTP_POST | PL_HTTP_OPTIONS | PL_HTTP_PUT | PL_HTTP_DELETE | PL_HTTP_OTHER };
 
 /* With an internal listener, operators' and backends' endpoints live there; else everything is on one. */
@@ -21,7 +22,7 @@ static enum pl_err add(struct pl_server *s, const struct pl_cfg_endpoint *at, un
                        const struct pl_route_ops *ops, void *arg, struct pl_buf *err_text)
 {
     struct pl_route r = { .path = at->handler_prefix, .methods = methods, .listeners = listeners, .flags = flags, .allow = &at->access.allow,
-                          .deny = &at->access.deny, .ops = ops, .arg = arg };
+                          .deny = &at->access.deny, .body_limit = SMALL_BODY, .ops = ops, .arg = arg };
     enum pl_err err;
 
     if (!at->enabled)

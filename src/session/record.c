@@ -73,7 +73,7 @@ void pl_sess_save(struct pl_sess *s, struct pl_rec_out *r)
 
 static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
 {
-    struct pl_sub *sub = calloc(1, sizeof *sub);
+    struct pl_sub *sub = pl_sub_new(s->shard);
     struct pl_slice channel = { 0 };
     struct pl_rec_field f;
     enum pl_err err;
@@ -99,9 +99,7 @@ static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
     else if (err == PL_ENOENT)
         err = channel.len != 0 ? pl_hub_adopt(s->shard, sub, channel) : PL_EPROTO;
     if (err != PL_OK) {
-        pl_str_unref(&sub->epoch);
-        pl_str_unref(&sub->chan_info);
-        free(sub);
+        pl_sub_free(s->shard, &sub);
         return err;
     }
     sub->next = s->subs;

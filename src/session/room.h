@@ -2,6 +2,7 @@
 #ifndef PL_SESSION_ROOM_H
 #define PL_SESSION_ROOM_H
 
+#include "base/slab.h"
 #include "config/channel.h"
 #include "metrics/metrics.h"
 #include "session/sess.h"
@@ -36,6 +37,7 @@ struct pl_rare {
 };
 
 struct sess_room {
+    struct pl_slab slab;         /* of sessions */
     struct pl_table users;
     struct pl_list all;
     size_t n_live;

@@ -139,8 +139,7 @@ struct pl_sess *pl_sess_by_handle(struct pl_shard *shard, struct pl_handle h)
 
 static void sess_free(struct pl_shard *shard, struct pl_deferred *d)
 {
-    (void)shard;
-    free(PL_OF(d, struct pl_sess, deferred));
+    pl_slab_free(&room_of(shard)->slab, PL_OF(d, struct pl_sess, deferred));
 }
 
 /* Gives up everything but the memory itself. The pipe is no longer ours. */
@@ -172,15 +171,16 @@ static void sess_die(struct pl_sess *s)
 enum pl_err pl_sess_new(struct pl_shard *shard, const struct pl_sess_opts *opts, struct pl_sess **ret)
 {
     struct sess_room *room = room_of(shard);
-    struct pl_sess *s = calloc(1, sizeof *s);
+    struct pl_sess *s = pl_slab_alloc(&room->slab);
     enum pl_err err;
     bool ok = true;
 
     if (s == NULL)
         return PL_ENOMEM;
+    memset(s, 0, sizeof *s);
     err = pl_handle_new(shard, &sess_kind, s, &s->handle);
     if (err != PL_OK) {
-        free(s);
+        pl_slab_free(&room->slab, s);
         return err;
     }
     s->shard = shard;
@@ -201,7 +201,7 @@ enum pl_err pl_sess_new(struct pl_shard *shard, const struct pl_sess_opts *opts,
         if (r == NULL || !ok) {
             rare_free(s);
             pl_handle_free(shard, s->handle);
-            free(s);
+            pl_slab_free(&room->slab, s);
             return PL_ENOMEM;
         }
     }
@@ -428,6 +428,7 @@ void pl_sess_init(struct pl_shard *shard)
 
     PL_ASSERT(room != NULL);
     pl_table_init(&room->users);
+    pl_slab_init(&room->slab, sizeof(struct pl_sess));
     pl_list_init(&room->all);
     room->flush.run = sess_flush_run;
     room->message = pl_buf_init(MESSAGE_MAX);
@@ -450,9 +451,11 @@ void pl_sess_fini(struct pl_shard *shard)
         struct pl_sess *s = room->dirty;
 
         room->dirty = s->dirty_next;
-        free(s); /* all of them are dead */
+        pl_slab_free(&room->slab, s); /* all of them are dead */
     }
+    pl_shard_free_deferred(shard); /* those that have just died */
     pl_table_fini(&room->users);
+    pl_slab_fini(&room->slab);
     pl_buf_fini(&room->message);
     pl_buf_fini(&room->framed);
     pl_scratch_fini(&room->scratch);

@@ -1,6 +1,4 @@
 /* Subscriptions of a session: the client's own, those that a token or the backend decides, and how they end. */
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "session/room.h"
 
@@ -86,13 +84,6 @@ static void sub_unlink(struct pl_sess *s, struct pl_sub *sub)
     s->n_subs--;
 }
 
-static void sub_free_unborn(struct pl_sub *sub)
-{
-    pl_str_unref(&sub->chan_info);
-    pl_str_unref(&sub->epoch);
-    free(sub);
-}
-
 static enum pl_err op_fill(struct pl_sess *s, struct pl_sub *sub, const struct sub_wish *w, struct pl_op *op)
 {
     const struct pl_config *cfg = cfg_of(s);
@@ -137,7 +128,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
                            struct pl_sub **ret_sub)
 {
     bool is_local = pl_home_of(s->shard->node, w->channel) == s->shard->index;
-    struct pl_sub *sub = calloc(1, sizeof *sub);
+    struct pl_sub *sub = pl_sub_new(s->shard);
     enum pl_err err;
     bool ok;
 
@@ -160,7 +151,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
         err = pl_hub_subscribe(s->shard, sub, op);
     } else {
         pl_op_fini(op);
-        sub_free_unborn(sub);
+        pl_sub_free(s->shard, &sub);
         return err;
     }
     if (err == PL_WAIT)
@@ -168,7 +159,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
     if (err != PL_OK) {
         pl_op_fini(op);
         sub_unlink(s, sub);
-        sub_free_unborn(sub);
+        pl_sub_free(s->shard, &sub);
         return err;
     }
     *ret_sub = sub;
@@ -321,7 +312,7 @@ static void sess_subscribed(struct pl_sub *sub, struct pl_op *op)
     sess_sub_result(s, sub, op, w.was_recovering, w.offset, pl_slice_from(note, sizeof w), w.expire_at, &r);
     if (op->err != PL_OK) {
         sub_unlink(s, sub);
-        sub_free_unborn(sub);
+        pl_sub_free(s->shard, &sub);
         r.sub = NULL;
     }
     switch ((enum sub_wait_kind)w.kind) {

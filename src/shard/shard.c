@@ -103,7 +103,7 @@ void pl_shard_defer(struct pl_shard *s, struct pl_deferred *d)
     p->deferred_last = d;
 }
 
-static void run_deferred(struct pl_shard *s)
+void pl_shard_free_deferred(struct pl_shard *s)
 {
     struct pl_deferred *d;
 
@@ -331,7 +331,7 @@ bool pl_shard_turn(struct pl_shard *s, int max_wait_ms)
         any |= run_phase(s, (enum pl_phase)phase);
     write_wakes(s);
     any |= p->deferred != NULL;
-    run_deferred(s);
+    pl_shard_free_deferred(s);
 
     took_ns = w->ops->mono_ns(w) - begin_ns;
     count(&p->n_turns, 1);

@@ -81,6 +81,7 @@ struct pl_deferred {
     void (*free)(struct pl_shard *s, struct pl_deferred *d);
 };
 void pl_shard_defer(struct pl_shard *s, struct pl_deferred *d);
+void pl_shard_free_deferred(struct pl_shard *s); /* at once; for a room's fini, never within a turn */
 
 struct pl_shard {
     struct pl_node *node;
