@@ -445,7 +445,7 @@ void pl_node_free(struct pl_node **take_node)
     if (n == NULL)
         return;
     for (unsigned i = 0; i < n->n_shards; i++)
-        run_deferred(n->shards[i]);
+        pl_shard_free_deferred(n->shards[i]);
     for (unsigned i = 0; i < n->n_shards; i++)
         shard_free(n->shards[i]);
     free(n);
