@@ -37,7 +37,7 @@ static bool is_tuple_origin(struct pl_slice s)
     if (at == s.len)
         return true;
     colon = at++;
-    if (s.p[colon] != ':' || s.len - at < 1 || s.len - at > 5)
+    if (s.p[colon] != ':' || s.len - at > 5) /* an empty port is a port (RFC 3986 3.2.3) */
         return false;
     for (; at < s.len; at++)
         if (s.p[at] < '0' || s.p[at] > '9')

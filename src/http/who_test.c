@@ -58,6 +58,8 @@ static void origins_are_matched_as_a_whole(void **state)
         { "null", "null", true },                                     { "https://app.example", "null", false },
         { "*://*", "", false },                                       { "*://*", "https://", false },
         { "*://*", "https://[::1]:80", true },                        { "*://*", "https://[::1", false },
+        { "http://localhost:*", "http://localhost:", true },          { "http://localhost:*", "http://localhost:8a", false },
+        { "http://localhost:*", "http://localhost:123456", false },   { "http://localhost:*", "http://localhost:80/", false },
         { "*://*", "file://", false },                                { "capacitor://localhost", "capacitor://localhost", true },
         { "**************************b", "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
     };
