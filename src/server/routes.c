@@ -49,7 +49,7 @@ enum pl_err server_routes(struct pl_server *s, struct pl_buf *err_text)
     enum pl_err err;
 
     s->router = pl_router_new();
-    err = add(s, &cfg->websocket.at, ALL_METHODS, listeners_of(s, true, true), PL_ROUTE_CLIENT, &pl_ws_route_ops, &s->ws, err_text);
+    err = add(s, &cfg->websocket.at, PL_HTTP_GET, listeners_of(s, true, true), PL_ROUTE_CLIENT, &pl_ws_route_ops, &s->ws, err_text);
     if (err == PL_OK)
         err = add(s, &cfg->health, ALL_METHODS, listeners_of(s, false, false), 0, &server_health_ops, s, err_text);
     if (err == PL_OK)

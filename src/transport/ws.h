@@ -13,8 +13,7 @@ struct pl_ws_endpoint {
     const struct pl_dialect_ops *protobuf; /* NULL: not built; clients that ask for it are refused with a sentence */
 };
 
-/* Route handler; pl_route.arg is a const struct pl_ws_endpoint *. The route should take every method, so that a wrong one is
- * told what is wrong, and set PL_ROUTE_CLIENT. */
+/* Route handler for GET; pl_route.arg is a const struct pl_ws_endpoint *. The route sets PL_ROUTE_CLIENT. */
 extern const struct pl_route_ops pl_ws_route_ops;
 /* The pipe of WebSocket sessions, for code that frames shared messages without one. */
 extern const struct pl_pipe_ops pl_ws_pipe_ops;
