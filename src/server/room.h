@@ -25,6 +25,8 @@ struct pl_server {
     struct pl_tls_ctx *tls, *internal_tls;
     struct pl_listener *external, *internal;
     struct pl_ws_endpoint ws;
+    struct pl_timer trim;            /* on shard 0 */
+    int64_t peak_connections;        /* since the last trim */
     struct drain drains[PL_SHARDS_MAX];
     struct pl_mail stop_mails[PL_SHARDS_MAX]; /* control lane: first, then forced stop */
     struct pl_mail kill_mails[PL_SHARDS_MAX];

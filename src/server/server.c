@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "session/sess.h"
 #include "transport/ws_conn.h"
 
-enum { DRAIN_LOOK_MS = 20 };
+enum { DRAIN_LOOK_MS = 20, TRIM_LOOK_MS = 5000, TRIM_MIN = 256 };
 
 struct pl_node *pl_server_node(struct pl_server *s)
 {
@@ -25,6 +26,21 @@ static bool admit(struct pl_shard *s, const struct pl_http_req *req)
 {
     (void)req;
     return pl_sess_admit(s);
+}
+
+/* After a storm has gone, what malloc keeps of it goes back to the system: slabs do so by themselves, small blocks do not. */
+static void trim_look(struct pl_shard *shard, struct pl_timer *t)
+{
+    struct pl_server *s = PL_OF(t, struct pl_server, trim);
+    int64_t n = pl_metrics_sum(s->node->metrics, PL_M_CONNECTIONS);
+
+    if (s->peak_connections > TRIM_MIN && n < s->peak_connections / 2) {
+        (void)malloc_trim(0); /* whether there was anything to give back does not matter */
+        s->peak_connections = n;
+    }
+    if (n > s->peak_connections)
+        s->peak_connections = n;
+    pl_timer_start(shard, t, shard->now_ms + TRIM_LOOK_MS);
 }
 
 static void init_shard(struct pl_shard *shard)
@@ -88,6 +104,8 @@ enum pl_err pl_server_new(const struct pl_server_opts *opts, struct pl_server **
         n->shards[i]->cells = pl_metrics_cells(n->metrics, i);
         init_shard(n->shards[i]);
     }
+    s->trim.fire = trim_look;
+    pl_timer_start(n->shards[0], &s->trim, n->shards[0]->now_ms + TRIM_LOOK_MS);
     pl_metric_set(n->shards[0]->cells, PL_M_NODES, 1);
     err = server_routes(s, err_text);
     if (err == PL_OK) {
@@ -110,6 +128,7 @@ void pl_server_free(struct pl_server **take_s)
     *take_s = NULL;
     if (s == NULL)
         return;
+    pl_timer_stop(s->node->shards[0], &s->trim);
     for (unsigned i = 0; i < s->node->n_shards; i++) {
         pl_timer_stop(s->node->shards[i], &s->drains[i].timer);
         fini_shard(s->node->shards[i]);
