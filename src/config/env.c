@@ -88,6 +88,22 @@ static bool is_in_section(const char *name)
     return false;
 }
 
+static void refuse(struct pl_loader *l, const char *name)
+{
+    char flat[PL_PATH_MAX], near[PL_PATH_MAX];
+
+    snprintf(flat, sizeof flat, "%s", name);
+    for (char *c = flat; *c != 0; c++)
+        *c = (char)tolower((unsigned char)*c);
+    pl_suggest(flat, near);
+    for (char *c = near; *c != 0; c++)
+        *c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
+    if (near[0] != 0)
+        pl_loader_error(l, NULL, "no such option; did you mean PEAL_%s?", near);
+    else
+        pl_loader_error(l, NULL, "no such option (a variable is the key in capitals, '.' as '_': PEAL_HTTP_SERVER_PORT)");
+}
+
 /* PEAL_ also leads variables of tools and tests (PEAL_SEED), so only what was meant for an option is refused. */
 static void unknown(struct pl_loader *l, const char *var, const char *name, bool is_peal)
 {
@@ -98,7 +114,7 @@ static void unknown(struct pl_loader *l, const char *var, const char *name, bool
     if (pl_foreign_env(name, &why))
         pl_loader_warn(l, NULL, "ignored, Centrifugo's: %s", why);
     else if (is_peal && is_in_section(name))
-        pl_loader_error(l, NULL, "no such option (the name of a variable is the key in capitals, '.' as '_': PEAL_HTTP_SERVER_PORT)");
+        refuse(l, name);
     else
         pl_loader_warn(l, NULL, "%s is ignored: no such option", var);
 }

@@ -308,7 +308,7 @@ static void unknown_variables_are_refused_or_named(void **state)
 
     (void)state;
     assert_int_equal(l.err, PL_EINVAL);
-    says(&l, true, "PEAL_HTTP_SERVER_PROT: no such option");
+    says(&l, true, "PEAL_HTTP_SERVER_PROT: no such option; did you mean PEAL_HTTP_SERVER_PORT?");
     done(&l);
 
     l = load(NULL, cent, NULL);

@@ -65,8 +65,6 @@ bool pl_loader_is_set(const struct pl_loader *l, const char *path); /* by anythi
 void pl_value_set(struct pl_loader *l, const struct pl_opt *o, void *base, const char *path, const json_t *json,
                   struct pl_slice text);
 void pl_value_defaults(struct pl_loader *l, const struct pl_opt *table, void *base);
-/* The value in a row as the environment writes it; secrets give "". For the reference page. */
-void pl_value_print(const struct pl_opt *o, const void *base, struct pl_buf *out);
 /* number.c. False: not in that notation. Booleans as Centrifugo: true false t f 1 0 in any case. */
 bool pl_bool_parse(struct pl_slice s, bool *ret);
 bool pl_i64_parse(struct pl_slice s, int64_t *ret);

@@ -1,4 +1,6 @@
 /* config/suggest.c - "did you mean": the known key nearest to an unknown one. Only for messages. */
+#include "config/suggest.h"
+
 #include "config/loader.h"
 
 #include <stdio.h>
@@ -10,9 +12,7 @@ static char fold(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Edits between a and b (insert, delete, change, swap of neighbours), at most `most` + 1. Keys are
- * lower case; capitals count as that. */
-static unsigned distance(const char *a, const char *b, unsigned most)
+unsigned pl_edit_distance(const char *a, const char *b, unsigned most)
 {
     unsigned row[3][LEN + 1];
     size_t n = strlen(a), m = strlen(b);
@@ -81,7 +81,7 @@ static void consider(void *arg, const char *key)
             continue;
         memcpy(section, key, len);
         section[len] = 0;
-        d = distance(s->path, section, s->best - 1);
+        d = pl_edit_distance(s->path, section, s->best - 1);
         if (d < s->best) {
             s->best = d;
             memcpy(s->key, section, sizeof section);
@@ -90,7 +90,12 @@ static void consider(void *arg, const char *key)
     if (s->best == 0)
         return;
     flatten(key, flat);
-    d = distance(s->path, key, s->best - 1);
+    d = pl_edit_distance(s->path, key, s->best - 1);
+    if (strchr(s->path, '.') == NULL && d > 1) {
+        unsigned flat_d = pl_edit_distance(s->flat, flat, d - 1);
+
+        d = flat_d < d ? flat_d : d;
+    }
     /* The same name in another section, or the flat name of an older version. */
     if (d > 1 && m >= 4 && n > m && strcmp(flat + n - m, s->flat) == 0 && (flat[n - m - 1] == '_' || key[n - m - 1] == '.'))
         d = 1;
