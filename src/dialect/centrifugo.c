@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "codec/json.h"
 
 /* What encoding publications needs: objects in one buffer, slices into it. */
 struct pubs {
@@ -10,6 +9,7 @@ struct pubs {
     struct pl_slice *v;
     size_t n;
     bool ok;
+    bool unfit; /* one of them cannot be shown in this encoding */
 };
 
 enum { PUBS_BYTES_MAX = 256 << 20, SCRATCH_MAX = 1 << 20 };
@@ -20,10 +20,12 @@ static struct pl_client_info_view info_view(const struct pl_client_info *info)
                                          pl_str_slice(info->chan_info) };
 }
 
-static void publication(const struct pl_cproto_ops *codec, const struct pl_msg *m, struct pl_buf *out)
+/* False: bytes that are no JSON, for a JSON client; nothing was appended. */
+static bool publication(const struct pl_cproto_ops *codec, const struct pl_msg *m, struct pl_buf *out)
 {
     struct pl_client_info_view info;
-    struct pl_pub_view v = { .data = pl_msg_data(m), .offset = m->offset, .tags = pl_str_slice(m->tags), .version = m->version };
+    struct pl_pub_view v = { .data = pl_msg_data(m), .data_is_json = m->is_json, .offset = m->offset, .tags = pl_str_slice(m->tags),
+                             .version = m->version };
 
     if (m->has_info) {
         info = info_view(&m->info);
@@ -31,7 +33,7 @@ static void publication(const struct pl_cproto_ops *codec, const struct pl_msg *
     }
     if (m->offset == 1) /* wire-protocol.md 2.2: only the first of a stream carries the epoch */
         v.epoch = pl_str_slice(m->epoch);
-    codec->publication(out, &v);
+    return codec->publication(out, &v);
 }
 
 static struct pubs encode_pubs(const struct pl_cproto_ops *codec, struct pl_msg *const *msgs, size_t n)
@@ -49,7 +51,7 @@ static struct pubs encode_pubs(const struct pl_cproto_ops *codec, struct pl_msg 
         return p;
     }
     for (size_t i = 0; i < n; i++) {
-        publication(codec, msgs[i], &p.objects);
+        p.unfit |= !publication(codec, msgs[i], &p.objects);
         ends[i] = p.objects.len;
     }
     for (size_t i = 0, at = 0; i < n; at = ends[i], i++) /* the buffer stands still now */
@@ -120,12 +122,11 @@ static enum pl_err events(unsigned render_class, struct pl_slice channel, struct
             pl_buf_slice_put(out, codec->separator);
         switch ((enum pl_msg_kind)ev[i]->kind) {
         case PL_MSG_PUB:
-            if (!codec->is_binary && !ev[i]->is_json && pl_json_check(pl_msg_data(ev[i])) != PL_OK) {
+            pl_buf_clear(&object);
+            if (!publication(codec, ev[i], &object)) {
                 err = PL_EUNSUP;
                 break;
             }
-            pl_buf_clear(&object);
-            publication(codec, ev[i], &object);
             codec->push_pub(out, is_uni, channel, pl_buf_slice(&object));
             if (!pl_buf_ok(&object))
                 err = PL_ENOMEM;
@@ -174,7 +175,7 @@ static void connect_sub(struct pl_buf *entries, const struct pl_sub_result *r)
     struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
     struct pl_subscribe_result result = subscribe_result(r, &p);
 
-    if (!p.ok)
+    if (!p.ok || p.unfit)
         entries->failed = true;
     codec->connect_sub(entries, pl_sub_channel(r->sub), &result);
     pubs_fini(&p);
@@ -186,6 +187,8 @@ static void reply_subscribe(struct pl_sess *s, uint32_t id, const struct pl_sub_
     struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
     struct pl_subscribe_result result = subscribe_result(r, &p);
 
+    if (p.unfit)
+        pl_sess_close(s, PL_R_INAPPROPRIATE); /* what follows goes nowhere */
     if (!p.ok)
         out->failed = true;
     codec->subscribe(out, id, &result);
@@ -203,6 +206,8 @@ static void reply_history(struct pl_sess *s, uint32_t id, const struct pl_op *op
     struct pubs p = encode_pubs(codec, op->msgs, op->n_msgs);
     struct pl_history_result r = { .pubs = p.v, .n_pubs = p.n, .epoch = pl_str_slice(op->epoch), .offset = op->offset };
 
+    if (p.unfit)
+        pl_sess_close(s, PL_R_INAPPROPRIATE); /* what follows goes nowhere */
     if (!p.ok)
         out->failed = true;
     codec->history(out, id, &r);
