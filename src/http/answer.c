@@ -61,6 +61,7 @@ static bool out_send(struct pl_http *h)
 void http_flush(struct pl_http *h)
 {
     if (!pl_buf_ok(&h->out)) { /* out of memory, or beyond any sensible size: what was promised cannot be kept */
+        http_count(h, PL_M_HTTP_STREAM_FULL);
         if (h->state != H_CLOSING)
             http_move(h, H_CLOSING);
         pl_conn_close(h->conn, PL_CLOSE_ABORT);
@@ -118,6 +119,7 @@ static void head_put(struct pl_http *h, unsigned status, const char *content_typ
 {
     if (http_shard(h)->is_draining || h->state == H_CLOSING)
         h->keep_alive = false;
+    http_count(h, PL_M_HTTP_REQUESTS + pl_metric_status(status));
     pl_http1_resp_start(&h->out, status);
     date_put(h);
     if (content_type != NULL)
@@ -234,8 +236,10 @@ enum pl_err pl_http_stream_send(struct pl_http *h, struct pl_slice piece)
         return PL_ETOOBIG;
     if (http_pending(h) > h->stream_limit - piece.len && pl_buf_ok(&h->out))
         (void)out_send(h); /* what matters is what the kernel refuses, not what this turn gathered */
-    if (http_pending(h) > h->stream_limit - piece.len)
+    if (http_pending(h) > h->stream_limit - piece.len) {
+        http_count(h, PL_M_HTTP_STREAM_FULL);
         return PL_ETOOBIG;
+    }
     if (h->stream_chunked)
         pl_http1_resp_chunk(&h->out, piece);
     else

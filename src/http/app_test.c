@@ -142,6 +142,9 @@ struct fixture *set_up(void)
 
     assert_non_null(f);
     f->node = fake_node_new();
+    f->metrics = pl_metrics_new(1);
+    assert_non_null(f->metrics);
+    f->node->shards[0]->cells = pl_metrics_cells(f->metrics, 0);
     f->router = pl_router_new();
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         assert_int_equal(pl_router_add(f->router, &routes[i]), PL_OK);
@@ -168,6 +171,7 @@ void tear_down(struct fixture *f)
     pl_http_fini(f->node);
     pl_router_free(&f->router);
     fake_node_free(&f->node);
+    pl_metrics_free(&f->metrics);
     pl_buf_fini(&f->app.taken);
     free(f);
 }

@@ -22,6 +22,7 @@ struct fixture {
     struct pl_node *node;
     struct pl_router *router;
     struct app app;
+    struct pl_metrics *metrics;
     struct pl_cidr nets[2];
     struct pl_cidr_list allow, proxies;
 };

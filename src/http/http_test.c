@@ -247,6 +247,40 @@ static void a_peer_that_reads_nothing_stops_being_served(void **state)
     tear_down(f);
 }
 
+static void what_a_bound_refuses_is_counted(void **state)
+{
+    static const struct {
+        const char *raw;
+        uint64_t wait_ms;
+        int cell;
+    } cases[] = {
+        { GET("/echo") "\r\n", 0, PL_M_HTTP_REQUESTS + PL_MV_STATUS_200 },
+        { GET("/nothing") "\r\n", 0, PL_M_HTTP_REQUESTS + PL_MV_STATUS_404 },
+        { GET("/up") "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", 0, PL_M_HTTP_REQUESTS + PL_MV_STATUS_101 },
+        { "GET / HTTP/1.1\r\n\r\n", 0, PL_M_HTTP_MALFORMED },
+        { "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx", 0, PL_M_HTTP_MALFORMED },
+        { "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\n\r\n", 0, PL_M_BODIES_TOO_LARGE },
+        { "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 30001, PL_M_BODIES_SLOW },
+        { "GET /", 10001, PL_M_HEADS_SLOW },
+        { GET("/private") "\r\n", 0, PL_M_HTTP_DENIED },
+        { GET("/echo") "Origin: https://evil.example\r\n\r\n", 0, PL_M_ORIGIN_REFUSED },
+    };
+    struct fixture *f = set_up();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct peer *p = dial(f, "1.2.3.4");
+        int64_t before = pl_metrics_sum(f->metrics, cases[i].cell);
+
+        peer_send(p, pl_slice_str(cases[i].raw));
+        fake_pass(f->node, cases[i].wait_ms);
+        if (pl_metrics_sum(f->metrics, cases[i].cell) != before + 1)
+            fail_msg("%s", cases[i].raw);
+        peer_free(&p);
+    }
+    tear_down(f);
+}
+
 /* ---- answers that come later ---- */
 
 static void nothing_is_parsed_until_a_late_answer_is_given(void **state)
@@ -397,6 +431,7 @@ int main(void)
         cmocka_unit_test(expect_is_answered_before_the_body_only_when_it_is_wanted),
         cmocka_unit_test(slow_peers_are_told_or_dropped),
         cmocka_unit_test(a_peer_that_reads_nothing_stops_being_served),
+        cmocka_unit_test(what_a_bound_refuses_is_counted),
         cmocka_unit_test(nothing_is_parsed_until_a_late_answer_is_given),
         cmocka_unit_test(a_client_that_half_closes_still_gets_its_answers),
         cmocka_unit_test(a_stream_is_chunked_and_bounded),

@@ -90,6 +90,8 @@ static void run(struct pl_http *h, const struct pl_http_req *req)
     enum pl_err err;
 
     http_move(h, H_RUN);
+    if (!req->origin_ok)
+        http_count(h, PL_M_ORIGIN_REFUSED);
     cors_prepare(h, req);
     err = h->route->ops->on_request(h, req, h->route->arg);
     if (h->state == H_GONE)
@@ -127,8 +129,10 @@ static struct verdict judge(struct pl_http *h, const struct pl_http_req *req, st
     if (r == NULL)
         return (struct verdict){ 404, "404 page not found", NULL };
     if ((r->deny != NULL && pl_cidr_match(r->deny, &req->client)) ||
-        (r->allow != NULL && r->allow->n > 0 && !pl_cidr_match(r->allow, &req->client)))
+        (r->allow != NULL && r->allow->n > 0 && !pl_cidr_match(r->allow, &req->client))) {
+        http_count(h, PL_M_HTTP_DENIED);
         return (struct verdict){ 403, "forbidden for this address", NULL };
+    }
     methods = r->methods | ((r->methods & PL_HTTP_GET) != 0 ? PL_HTTP_HEAD : 0);
     if (req->method == PL_HTTP_OPTIONS && (r->flags & PL_ROUTE_PREFLIGHT) != 0)
         return (struct verdict){ 204, NULL, "Access-Control-Max-Age: 300\r\nAccess-Control-Allow-Methods: POST, OPTIONS\r\n" };
@@ -153,6 +157,7 @@ static void refuse_head(struct pl_http *h, const struct pl_http1_refusal *why)
     pl_buf_byte(&text, 0);
     h->is_head = false;
     h->is_1_0 = false;
+    http_count(h, why->status == 431 ? PL_M_HEADS_TOO_LARGE : PL_M_HTTP_MALFORMED);
     http_say(h, why->status, pl_buf_ok(&text) ? (const char *)text.p : NULL, true, NULL);
     pl_buf_fini(&text);
 }
@@ -189,6 +194,8 @@ static enum pl_err body_hold(struct pl_http *h, const struct pl_http1_head *head
 static size_t refuse_body(struct pl_http *h, enum pl_err err, size_t n)
 {
     pl_buf_fini(&h->hold);
+    if (err != PL_ENOMEM)
+        http_count(h, err == PL_ETOOBIG ? PL_M_BODIES_TOO_LARGE : PL_M_HTTP_MALFORMED);
     if (err == PL_ETOOBIG)
         http_say(h, 413, "request body too large", true, NULL);
     else if (err == PL_ENOMEM)

@@ -4,6 +4,7 @@
 
 #include "codec/http1_chunk.h"
 #include "http/http.h"
+#include "metrics/metrics.h"
 
 enum http_state {
     H_IDLE,    /* between requests, nothing of the next one seen */
@@ -83,6 +84,13 @@ static inline const struct pl_http_opts *http_opts(const struct pl_shard *s)
 static inline size_t http_pending(const struct pl_http *h)
 {
     return h->out.len - h->out_at;
+}
+
+/* One more of a row in metric.def; m may be a row plus a label value. */
+static inline void http_count(const struct pl_http *h, int m)
+{
+    if (h->conn->shard->cells != NULL)
+        pl_metric_add(h->conn->shard->cells, m, 1);
 }
 
 /* server.c */

@@ -278,12 +278,14 @@ static void on_timer(struct pl_conn *c)
         return;
     case T_HEAD: case T_BODY:
         if (h->state == H_HEAD || h->state == H_BODY) {
+            http_count(h, h->state == H_HEAD ? PL_M_HEADS_SLOW : PL_M_BODIES_SLOW);
             http_say(h, 408, "request did not arrive in time", true, NULL);
             http_flush(h);
             return;
         }
         break; /* nothing was ever sent: nothing is answered */
     case T_WRITE:
+        http_count(h, PL_M_WRITE_TIMEOUTS);
         pl_conn_close(c, PL_CLOSE_ABORT);
         return;
     case T_IDLE: case T_NONE:
@@ -324,6 +326,7 @@ struct pl_conn *pl_http_take(struct pl_http *h)
     if (!http_out_is_clear(h)) /* request.c has seen to that for every request with an Upgrade field; another cannot be served */
         pl_conn_close(c, PL_CLOSE_ABORT);
     pl_conn_timer(c, 0);
+    http_count(h, PL_M_HTTP_REQUESTS + PL_MV_STATUS_101);
     http_end(h);
     return c;
 }
