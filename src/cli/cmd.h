@@ -4,6 +4,7 @@
 
 int pl_cmd_serve(int argc, char **argv);
 int pl_cmd_check_config(int argc, char **argv);
+int pl_cmd_check_sizes(int argc, char **argv);
 int pl_cmd_config_doc(int argc, char **argv);
 int pl_cmd_config_default(int argc, char **argv);
 int pl_cmd_bench(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct command {
     { "token", pl_cmd_token, "make a token for a client" },
     { "check config", pl_cmd_check_config, "is this configuration file right?" },
     { "check history", pl_cmd_check_history, "did the run behind these logs lose, double or reorder anything?" },
+    { "check --sizes", pl_cmd_check_sizes, "what one connection costs in memory" },
     { "config doc", pl_cmd_config_doc, "print the reference of all options (Markdown)" },
     { "config default", pl_cmd_config_default, "print a configuration file with every option and its default" },
     { "bench", pl_cmd_bench, "load a server and measure it" },

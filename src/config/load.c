@@ -146,6 +146,21 @@ static void put_where(const struct pl_loader *l, const char *path, struct pl_buf
         pl_buf_printf(out, "%s: ", l->file);
 }
 
+/* An index says little in a long file: the namespace's name, too. */
+static void put_namespace(const struct pl_loader *l, const char *path, struct pl_buf *out)
+{
+    static const char list[] = "channel.namespaces[";
+    size_t i;
+    const char *name;
+
+    if (path == NULL || strncmp(path, list, sizeof list - 1) != 0)
+        return;
+    i = (size_t)strtoul(path + sizeof list - 1, NULL, 10);
+    name = i < l->cfg->channel.n_namespaces ? l->cfg->channel.namespaces[i].name : "";
+    if (name[0] != 0)
+        pl_buf_printf(out, " (namespace %s)", name);
+}
+
 static void __attribute__((format(printf, 4, 0))) note(struct pl_loader *l, bool is_error, const char *path, const char *fmt, va_list args)
 {
     struct pl_buf b = pl_buf_init(4096);
@@ -160,6 +175,7 @@ static void __attribute__((format(printf, 4, 0))) note(struct pl_loader *l, bool
     if (path != NULL)
         pl_buf_printf(&b, "%s: ", path);
     pl_buf_printf(&b, "%s", text);
+    put_namespace(l, path, &b);
     pl_buf_byte(&b, 0);
     if (pl_buf_ok(&b))
         pl_report_add(l->report, is_error, (const char *)b.p);

@@ -141,7 +141,7 @@ static void a_whole_file_fills_its_fields(void **state)
         "   \"namespaces\": [{\"name\": \"chat\", \"history_size\": 10, \"history_ttl\": \"300s\", \"force_recovery\": true, \"force_recovery_mode\": \"cache\",\n"
         "     \"allowed_delta_types\": [\"fossil\"], \"channel_regex\": \"^[a-z]+$\"},\n"
         "    {\"name\": \"bin\", \"publication_data_format\": \"binary\", \"history_meta_ttl\": \"1h\", \"map\": {\"stream_size\": 5}}]},\n"
-        " \"http_api\": {\"disabled\": true, \"handler_prefix\": \"backend/api/\", \"key\": \"k\", \"deny\": [\"0.0.0.0/0\"], \"error_mode\": \"transport\"},\n"
+        " \"http_api\": {\"disabled\": true, \"handler_prefix\": \"/backend/api/\", \"key\": \"k\", \"deny\": [\"0.0.0.0/0\"], \"error_mode\": \"transport\"},\n"
         " \"websocket\": {\"message_size_limit\": 100, \"compression\": true}, \"health\": {\"enabled\": true, \"handler_prefix\": \"\"},\n"
         " \"rpc\": {\"namespaces\": [{\"name\": \"math\"}]}, \"uni_sse\": {\"connect_code_to_http_response\": {\"enabled\": true,\n"
         "   \"transforms\": [{\"code\": 109, \"to\": {\"status_code\": 401, \"body\": \"no\"}}]}}}";

@@ -29,7 +29,7 @@ enum {
     PL_OPT_PEAL = 1,      /* Centrifugo has no such key */
     PL_OPT_LIVE = 2,      /* a reload may change it */
     PL_OPT_INVERT = 4,    /* BOOL: the field holds the opposite ("disabled" fills at.enabled) */
-    PL_OPT_PREFIX = 8,    /* STRING: a URL path; gets a leading '/', loses a trailing one */
+    PL_OPT_PREFIX = 8,    /* STRING: a URL path; begins with '/', loses a trailing one */
     PL_OPT_SECONDS = 16,  /* DURATION: whole seconds only */
     PL_OPT_NO_EFFECT = 32, /* accepted, does nothing here; text tells why */
     PL_OPT_TEXT_INT = 64  /* INT: also as a string of digits, as Centrifugo's internal_port */

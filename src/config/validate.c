@@ -244,7 +244,7 @@ static void check_client(struct pl_loader *l)
             if (strcmp(cfg->channel.namespaces[i].name, ns) == 0)
                 personal = &cfg->channel.namespaces[i];
         if (personal == NULL)
-            pl_loader_error(l, "client.subscribe_to_user_personal_channel.personal_channel_namespace", "no such namespace");
+            pl_loader_error(l, "client.subscribe_to_user_personal_channel.personal_channel_namespace", "no such namespace: %s", ns);
     }
     if (cfg->client.subscribe_to_user_personal_channel.enabled && cfg->client.subscribe_to_user_personal_channel.single_connection &&
         personal != NULL && !personal->presence)
@@ -284,6 +284,37 @@ static void check_tls(struct pl_loader *l, const char *path, const struct pl_cfg
         pl_loader_error(l, sub(&p, path, "cert_pem"), "is needed to serve TLS");
     if (t->enabled && !pl_secret_is_set(t->key_pem))
         pl_loader_error(l, sub(&p, path, "key_pem"), "is needed to serve TLS");
+}
+
+/* Two endpoints on one path of one listener: one of them could never be reached. */
+static void check_paths(struct pl_loader *l)
+{
+    const struct pl_config *cfg = l->cfg;
+    bool has_internal = cfg->http_server.internal_port != 0 || cfg->http_server.internal_address[0] != 0;
+    const struct { const char *key; const struct pl_cfg_endpoint *at; bool is_internal; } rows[] = {
+        { "http_api.handler_prefix", &cfg->http_api.at, has_internal && !cfg->http_api.external },
+        { "admin.handler_prefix", &cfg->admin.at, has_internal && !cfg->admin.external },
+        { "prometheus.handler_prefix", &cfg->prometheus.at, has_internal },
+        { "health.handler_prefix", &cfg->health, has_internal },
+        { "swagger.handler_prefix", &cfg->swagger, has_internal },
+        { "debug.handler_prefix", &cfg->debug, has_internal },
+        { "websocket.handler_prefix", &cfg->websocket.at, false },
+        { "uni_websocket.handler_prefix", &cfg->uni_websocket.at, false },
+        { "sse.handler_prefix", &cfg->sse.at, false },
+        { "http_stream.handler_prefix", &cfg->http_stream.at, false },
+        { "uni_sse.handler_prefix", &cfg->uni_sse.at, false },
+        { "uni_http_stream.handler_prefix", &cfg->uni_http_stream.at, false },
+        { "emulation.handler_prefix", &cfg->emulation.at, false },
+        { "init.handler_prefix", &cfg->init, false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t j = 0; j < i; j++)
+            if (rows[i].at->enabled && rows[j].at->enabled && rows[i].is_internal == rows[j].is_internal &&
+                strcmp(rows[i].at->handler_prefix, rows[j].at->handler_prefix) == 0)
+                pl_loader_error(l, rows[i].key, "%s is already the path of %s", rows[i].at->handler_prefix, rows[j].key);
+    if (cfg->admin.at.enabled && cfg->demo.dir[0] != 0 && strcmp(cfg->admin.at.handler_prefix, "/") == 0)
+        pl_loader_error(l, "demo.dir", "/ is already the path of admin.handler_prefix");
 }
 
 static void check_server(struct pl_loader *l)
@@ -351,4 +382,5 @@ void pl_config_finish(struct pl_loader *l)
     finish_websocket(&cfg->websocket);
     finish_websocket(&cfg->uni_websocket);
     cfg->emulation.at.enabled = cfg->sse.at.enabled || cfg->http_stream.at.enabled;
+    check_paths(l);
 }

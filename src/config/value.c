@@ -152,26 +152,22 @@ static bool get_text(const struct given *g, struct pl_slice *ret)
     return true;
 }
 
-/* A URL path: one '/' in front, none behind. */
+/* A URL path: begins with '/' and loses one at its end, as Centrifugo's; "" is "/". */
 static const char *prefix_path(const struct given *g, struct pl_slice s)
 {
     char *p;
 
     for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] <= 0x20 || s.p[i] >= 0x7f || s.p[i] == '?' || s.p[i] == '#') {
-            refuse(g, "a URL path");
+        if (s.p[0] != '/' || s.p[i] <= 0x20 || s.p[i] >= 0x7f || s.p[i] == '?' || s.p[i] == '#') {
+            refuse(g, "a URL path: it begins with /, without spaces, ? and #");
             return "/";
         }
-    while (s.len > 0 && s.p[0] == '/')
-        s = pl_slice_from(s, 1);
     while (s.len > 0 && s.p[s.len - 1] == '/')
         s.len--;
-    p = pl_loader_alloc(g->l, s.len + 2);
+    p = s.len == 0 ? NULL : pl_loader_alloc(g->l, s.len + 1);
     if (p == NULL)
         return "/";
-    p[0] = '/';
-    if (s.len > 0)
-        memcpy(p + 1, s.p, s.len);
+    memcpy(p, s.p, s.len);
     return p;
 }
 
