@@ -180,7 +180,7 @@ def test_without_a_file_it_listens_on_loopback_only_and_lets_nobody_in(start, tm
                 time.sleep(0.05)
         listening = [line.split()[1] for line in open("/proc/net/tcp") if line.split()[3] == "0A"]
         assert f"0100007F:{port:04X}" in listening and f"00000000:{port:04X}" not in listening
-        here.connect = lambda timeout=5, port=port: socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        here.connect = lambda **_: socket.create_connection(("127.0.0.1", port), timeout=5)
         c = Client(here, connect=False)
         c.post("connect")
         assert c.closed() == (3501, "bad request")

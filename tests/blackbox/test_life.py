@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import Client, Closed, Ws, config, frame, jwt
+from harness import SLOWNESS, Client, Closed, Ws, config, frame, jwt
 
 
 def test_client_that_never_connects_is_stale(start):
@@ -51,32 +51,30 @@ def test_answered_pings_keep_the_connection(start):
 
 
 def test_pings_are_spread_over_the_interval(start):
-    """400 clients that connect at once are pinged evenly: no tenth of the interval has twice its share. (The figure for 10,000
-    clients is bench's.)"""
+    """400 clients that connect at once are pinged evenly over the interval, and keep their phase. (The figure for 10,000 clients, max
+    over mean per second below 1.2, is bench's.)"""
     s = start(cfg=config(client={"ping_interval": "2s", "pong_timeout": "1s"}))
     clients = [Client(s, connect=False) for _ in range(400)]
     for c in clients:
         c.post("connect")
     for c in clients:
         c.reply(1)
-    # from the second period on the phase is the client's own for ever
     sel = selectors.DefaultSelector()
     for c in clients:
         sel.register(c.ws.sock, selectors.EVENT_READ, c)
-    begin, seen = time.monotonic(), {}
-    while time.monotonic() - begin < 4.2 and len(seen) < len(clients) * 2:
+    begin, seen = time.monotonic(), {1: [], 2: []}
+    while len(seen[2]) < len(clients):
+        assert time.monotonic() - begin < 7 * max(1, SLOWNESS), (len(seen[1]), len(seen[2]))
         for key, _ in sel.select(0.2):
             c = key.data
             before = c.pings
             c.pump(5)
-            if c.pings > before:
-                seen[(c, c.pings)] = time.monotonic() - begin
-    second = [t for (c, n), t in seen.items() if n == 2]
-    assert len(second) > 0.9 * len(clients)
-    tenths = [0] * 10
-    for t in second:
-        tenths[int(t / 0.2) % 10] += 1
-    assert max(tenths) < 2 * len(second) / 10, tenths
+            if before < c.pings <= 2:
+                seen[c.pings].append(time.monotonic() - begin)
+    for at in seen.values():
+        assert len(at) == len(clients)
+        tenths = [sum(1 for t in at if int(t / 0.2) % 10 == i) for i in range(10)]
+        assert max(tenths) < 1.6 * len(at) / 10, tenths
     for c in clients:
         c.close()
 

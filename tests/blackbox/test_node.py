@@ -1,5 +1,6 @@
 """npm `ws` and `wscat`: a person types JSON and gets JSON."""
 import os
+import pty
 import select
 import shutil
 import subprocess
@@ -47,24 +48,27 @@ def test_ws_package_with_compression_and_a_ping(start):
 
 
 class Wscat:
-    """wscat as a person uses it: connected, with a first line; more may be typed."""
+    """wscat as a person uses it: on a terminal; once its prompt is there, lines are typed."""
 
-    def __init__(self, server, first):
+    def __init__(self, server):
         url = f"ws://127.0.0.1:{server.port}/connection/websocket"
-        self.proc = subprocess.Popen([NODE, os.path.join(NODE_PATH, "wscat", "bin", "wscat"), "--no-color", "-w", "-1", "-c", url, "-x", first],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.terminal, theirs = pty.openpty()
+        self.proc = subprocess.Popen([NODE, os.path.join(NODE_PATH, "wscat", "bin", "wscat"), "--no-color", "-c", url], stdin=theirs, stdout=theirs,
+                                     stderr=theirs, env={**os.environ, "TERM": "dumb"}, start_new_session=True)
+        os.close(theirs)
         self.seen = b""
+        self.read_until("> ")
 
     def read_until(self, word):
         while word.encode() not in self.seen:
-            assert select.select([self.proc.stdout], [], [], 15)[0], f"{word!r} did not come: {self.seen}"
-            d = os.read(self.proc.stdout.fileno(), 4096)
-            assert d, f"{word!r} did not come: {self.seen}"
-            self.seen += d
+            assert select.select([self.terminal], [], [], 15)[0], f"{word!r} did not come: {self.seen}"
+            try:
+                self.seen += os.read(self.terminal, 4096)
+            except OSError:                                   # the program has ended
+                raise AssertionError(f"{word!r} did not come: {self.seen}") from None
 
     def type(self, text):
-        self.proc.stdin.write(text.encode() + b"\n")
-        self.proc.stdin.flush()
+        os.write(self.terminal, text.encode() + b"\r")
 
     def __enter__(self):
         return self
@@ -72,13 +76,13 @@ class Wscat:
     def __exit__(self, *_):
         self.proc.kill()
         self.proc.wait()
-        self.proc.stdin.close()
-        self.proc.stdout.close()
+        os.close(self.terminal)
 
 
 def test_typing_json_into_wscat(server):
     """J4: connect with plain wscat, type, read."""
-    with Wscat(server, '{"id":1,"connect":{}}') as w:
+    with Wscat(server) as w:
+        w.type('{"id":1,"connect":{}}')
         w.read_until('"client"')
         w.type('{"id":2,"subscribe":{"channel":"typed"}}')
         w.read_until('{"id":2,"subscribe":{}}')
@@ -87,5 +91,6 @@ def test_typing_json_into_wscat(server):
 
 
 def test_nonsense_typed_into_wscat_is_answered_by_a_close_code(server):
-    with Wscat(server, "hello?") as w:
+    with Wscat(server) as w:
+        w.type("hello?")
         w.read_until("3501")
