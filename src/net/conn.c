@@ -245,7 +245,8 @@ static void readable(struct pl_conn *c, uint32_t events)
     if (c->state != PL_CONN_OPEN)
         return;
     if ((c->flags & (PL_CONN_F_PAUSED | PL_CONN_F_EOF)) == 0) {
-        read_once(c);
+        if ((c->flags & PL_CONN_F_KICK) == 0) /* set again just now: the rest comes first */
+            read_once(c);
         return;
     }
     if ((events & PL_POLL_HUP) != 0)
