@@ -56,8 +56,8 @@ int pl_cmd_echo(int argc, char **argv)
     const char *host = "127.0.0.1";
     uint32_t port = 9001;
     const struct pl_flag flags[] = {
-        { "--port", 'p', PL_FLAG_U32, &port, 0, 65535, "N", "port to listen on (9001); 0: a free one" },
-        { "--host", 0, PL_FLAG_TEXT, &host, 0, 0, "ADDRESS", "address to listen on (127.0.0.1)" },
+        { "--port", 'p', PL_FLAG_U32, &port, 0, 65535, "N", "port to listen on; 0: a free one" },
+        { "--host", 0, PL_FLAG_TEXT, &host, 0, 0, "ADDRESS", "address to listen on" },
     };
     const struct pl_flag_set set = { "peal echo [flags]", "A WebSocket endpoint at / that sends every message back, up to 16 MiB.",
                                      flags, sizeof flags / sizeof flags[0] };
