@@ -93,9 +93,9 @@ int pl_server_run(struct pl_server *s)
         return 1;
     atomic_store_explicit(&s->n_running, n, memory_order_relaxed); /* before the threads are made */
     for (unsigned i = 0; i < n; i++) {
-        char name[16];
+        char name[24];
 
-        (void)snprintf(name, sizeof name, "peal-shard-%u", i);
+        (void)snprintf(name, sizeof name, "peal-shard-%u", i); /* fits the kernel's 16: i is below PL_SHARDS_MAX */
         if (w->ops->thread_start(w, shard_main, s->node->shards[i], core_of(i, n), name, &threads[i]) != PL_OK) {
             fprintf(stderr, "peal: cannot start a thread for shard %u\n", i);
             send_all(s, s->kill_mails, kill_arrives);

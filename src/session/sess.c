@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "session/room.h"
 
 #define TO(s) (1u << (s))
@@ -231,8 +232,7 @@ static void close_facts(const struct pl_outcome *why, uint32_t *ret_code, struct
 
     *ret_code = why->code != 0 ? why->code : row->close;
     *ret_text = pl_slice_str(why->text != NULL ? why->text : row->bye);
-    if (ret_text->len > 123) /* RFC 6455 5.5: a control frame carries 125 bytes */
-        ret_text->len = 123;
+    *ret_text = pl_utf8_cut(*ret_text, 123); /* RFC 6455 5.5: a control frame carries 125 bytes */
 }
 
 void pl_sess_end(struct pl_sess *s, const struct pl_outcome *why)
