@@ -1,9 +1,8 @@
 #include "transport/ws.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "metrics/metrics.h"
+#include "transport/room.h"
 #include "transport/ws_accept.h"
 #include "transport/ws_conn.h"
 
@@ -12,6 +11,7 @@ struct ws {
     struct pl_wsc w;     /* first: the connection's user */
     struct pl_pipe pipe; /* pipe.sess NULL once the session is detached */
 };
+_Static_assert(sizeof(struct ws) <= 72, "part of every client's connection");
 
 static struct ws *of_wsc(struct pl_wsc *w)
 {
@@ -21,6 +21,28 @@ static struct ws *of_wsc(struct pl_wsc *w)
 static struct ws *of_pipe(struct pl_pipe *p)
 {
     return PL_OF(p, struct ws, pipe);
+}
+
+/* Zeroed; NULL: no memory. */
+static struct ws *ws_new(struct pl_shard *s)
+{
+    struct transport_room *room = transport_room(s);
+    struct ws *ws;
+
+    if (room == NULL)
+        return NULL;
+    if (room->ws_slab.obj_size == 0)
+        pl_slab_init(&room->ws_slab, sizeof(struct ws));
+    ws = pl_slab_alloc(&room->ws_slab);
+    if (ws != NULL)
+        memset(ws, 0, sizeof *ws);
+    return ws;
+}
+
+static void ws_free(struct pl_shard *s, struct ws *ws)
+{
+    if (ws != NULL)
+        pl_slab_free(&transport_room(s)->ws_slab, ws);
 }
 
 static const struct pl_cfg_websocket *cfg_of(const struct pl_shard *s)
@@ -66,7 +88,7 @@ static void on_free(struct pl_wsc *w)
 {
     on_end(w, false); /* a connection that failed in the moment it was taken over */
     pl_wsc_fini(w);
-    free(of_wsc(w));
+    ws_free(w->conn->shard, of_wsc(w));
 }
 
 /* ---- from the session ---- */
@@ -202,7 +224,7 @@ enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct
     }
     if (err != PL_ENOENT || dialect == NULL)
         return PL_EPROTO;
-    ws = calloc(1, sizeof *ws);
+    ws = ws_new(c->shard);
     if (ws == NULL)
         return PL_ENOMEM;
     ws->pipe.ops = &pl_ws_pipe_ops;
@@ -210,7 +232,7 @@ enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct
     if (session.rest.p != NULL) {
         err = pl_sess_load(c->shard, session, &ws->pipe, dialect, &ws->pipe.sess);
         if (err != PL_OK) {
-            free(ws);
+            ws_free(c->shard, ws);
             return err;
         }
     }
@@ -222,7 +244,7 @@ enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct
     if (err != PL_OK) {
         if (ws->pipe.sess != NULL)
             pl_sess_on_gone(ws->pipe.sess, false);
-        free(ws);
+        ws_free(c->shard, ws);
     }
     return err;
 }
@@ -263,7 +285,7 @@ static enum pl_err accept_client(struct pl_http *h, const struct pl_http_req *re
         .peer = &req->client,
     };
     struct pl_ws_in_opts in = in_opts(cfg_of(s), hand->deflate.is_on);
-    struct ws *ws = calloc(1, sizeof *ws);
+    struct ws *ws = ws_new(s);
     enum pl_err err = PL_ENOMEM;
 
     pl_ws_hand_answer(hand, pl_slice(NULL, 0), &answer);
@@ -275,7 +297,7 @@ static enum pl_err accept_client(struct pl_http *h, const struct pl_http_req *re
     if (err == PL_OK) {
         pl_wsc_init(&ws->w, &ws_ops, pl_http_take(h), &in, pl_buf_slice(&answer));
     } else {
-        free(ws);
+        ws_free(s, ws);
         pl_ws_refuse(h, 503, "The server is at its limit of connections. Try again later.\n", "Retry-After: 1\r\n");
     }
     pl_buf_fini(&answer);

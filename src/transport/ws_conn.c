@@ -477,39 +477,3 @@ bool pl_wsc_record_has_deflate(struct pl_rec_in r)
     }
     return false;
 }
-
-/* ---- per shard ---- */
-
-struct transport_shard {
-    struct pl_ws_zip *zip; /* owned */
-};
-
-struct pl_ws_zip *pl_wsc_zip(struct pl_shard *s, int level)
-{
-    struct transport_shard *t = s->rooms[PL_ROOM_TRANSPORT];
-
-    if (t == NULL) {
-        t = calloc(1, sizeof *t);
-        if (t == NULL)
-            return NULL;
-        if (pl_ws_zip_new(1, &t->zip) != PL_OK) {
-            free(t);
-            return NULL;
-        }
-        s->rooms[PL_ROOM_TRANSPORT] = t;
-    }
-    if (level != 0)
-        pl_ws_zip_set_level(t->zip, level);
-    return t->zip;
-}
-
-void pl_transport_fini(struct pl_shard *s)
-{
-    struct transport_shard *t = s->rooms[PL_ROOM_TRANSPORT];
-
-    if (t == NULL)
-        return;
-    pl_ws_zip_free(&t->zip);
-    free(t);
-    s->rooms[PL_ROOM_TRANSPORT] = NULL;
-}

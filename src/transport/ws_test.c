@@ -9,6 +9,7 @@
 #include "codec/ws_in.h"
 #include "http/fake_net_test.h"
 #include "metrics/metrics.h"
+#include "transport/room.h"
 #include "transport/ws.h"
 #include "transport/ws_conn.h"
 
@@ -367,7 +368,7 @@ static void a_session_goes_on_from_its_record_at_any_byte_of_a_message(void **st
 
         /* The old one's memory, as the process that handed over would give it up. */
         pl_wsc_fini(before);
-        free(before);
+        pl_slab_free(&transport_room(t.node->shards[0])->ws_slab, before);
         pl_buf_fini(&b);
     }
     assert_int_equal(s.n_gone, 0);

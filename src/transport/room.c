@@ -1,0 +1,36 @@
+#include "transport/room.h"
+
+#include <stdlib.h>
+
+#include "transport/ws_conn.h"
+
+struct transport_room *transport_room(struct pl_shard *s)
+{
+    if (s->rooms[PL_ROOM_TRANSPORT] == NULL)
+        s->rooms[PL_ROOM_TRANSPORT] = calloc(1, sizeof(struct transport_room));
+    return s->rooms[PL_ROOM_TRANSPORT];
+}
+
+struct pl_ws_zip *pl_wsc_zip(struct pl_shard *s, int level)
+{
+    struct transport_room *room = transport_room(s);
+
+    if (room == NULL || (room->zip == NULL && pl_ws_zip_new(1, &room->zip) != PL_OK))
+        return NULL;
+    if (level != 0)
+        pl_ws_zip_set_level(room->zip, level);
+    return room->zip;
+}
+
+void pl_transport_fini(struct pl_shard *s)
+{
+    struct transport_room *room = s->rooms[PL_ROOM_TRANSPORT];
+
+    if (room == NULL)
+        return;
+    if (room->ws_slab.obj_size != 0)
+        pl_slab_fini(&room->ws_slab);
+    pl_ws_zip_free(&room->zip);
+    free(room);
+    s->rooms[PL_ROOM_TRANSPORT] = NULL;
+}
