@@ -53,6 +53,33 @@ static void write_process(struct pl_shard *s, struct pl_buf *out)
                   (double)s->node->started_wall_ms / 1000.0);
 }
 
+/* What shards count for themselves; the block behind theirs belongs to scrapes. */
+static void gather_shards(struct pl_node *n)
+{
+    struct pl_metric_cells *c = pl_metrics_cells(n->metrics, n->n_shards);
+    struct pl_shard_stats sum = { 0 };
+
+    for (unsigned i = 0; i < n->n_shards; i++) {
+        struct pl_shard_stats st;
+
+        pl_shard_stats(n->shards[i], &st);
+        sum.turns += st.turns;
+        sum.slow_turns += st.slow_turns;
+        sum.mails_in += st.mails_in;
+        sum.mails_busy += st.mails_busy;
+        sum.wakes += st.wakes;
+        sum.max_turn_ns = st.max_turn_ns > sum.max_turn_ns ? st.max_turn_ns : sum.max_turn_ns;
+    }
+    pl_metric_set(c, PL_M_TURNS, (int64_t)sum.turns);
+    pl_metric_set(c, PL_M_TURNS_SLOW, (int64_t)sum.slow_turns);
+    pl_metric_set(c, PL_M_TURN_MAX_NS, (int64_t)sum.max_turn_ns);
+    pl_metric_set(c, PL_M_MAILS, (int64_t)sum.mails_in);
+    pl_metric_set(c, PL_M_MAIL_FULL, (int64_t)sum.mails_busy);
+    pl_metric_set(c, PL_M_WAKES, (int64_t)sum.wakes);
+    if (n->log != NULL)
+        pl_metric_set(c, PL_M_LOG_DROPPED, (int64_t)pl_log_dropped(n->log));
+}
+
 static enum pl_err on_metrics(struct pl_http *h, const struct pl_http_req *req, void *arg)
 {
     struct pl_server *server = arg;
@@ -62,8 +89,7 @@ static enum pl_err on_metrics(struct pl_http *h, const struct pl_http_req *req, 
     struct pl_buf out = pl_buf_init(PAGE_MAX);
 
     (void)req;
-    if (n->log != NULL)
-        pl_metric_set(s->cells, PL_M_LOG_DROPPED, s->index == 0 ? (int64_t)pl_log_dropped(n->log) : 0);
+    gather_shards(n);
     pl_metrics_write(n->metrics, prefix, &out);
     write_process(s, &out);
     if (pl_buf_ok(&out))
