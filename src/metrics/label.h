@@ -8,9 +8,6 @@
     V(L, WEBSOCKET, "websocket") V(L, SSE, "sse") V(L, HTTP_STREAM, "http_stream") V(L, UNI_WEBSOCKET, "uni_websocket") \
     V(L, UNI_SSE, "uni_sse") V(L, UNI_HTTP_STREAM, "uni_http_stream") V(L, OTHER, "other")
 
-/* What travels: pushes, and the rest. */
-#define PL_LABEL_MESSAGE(V, L) V(L, PUBLICATION, "publication") V(L, JOIN, "join") V(L, LEAVE, "leave") V(L, CONTROL, "control") V(L, REPLY, "reply")
-
 /* Commands of clients, in the order of the protocol (wire-protocol.md 2.1). */
 #define PL_LABEL_COMMAND(V, L) \
     V(L, CONNECT, "connect") V(L, SUBSCRIBE, "subscribe") V(L, UNSUBSCRIBE, "unsubscribe") V(L, PUBLISH, "publish") V(L, PRESENCE, "presence") \
@@ -55,6 +52,6 @@
     V(L, ACCESS, "deny") V(L, UNAUTHENTICATED, "unauthenticated_limit")
 
 /* Why a token was refused. */
-#define PL_LABEL_TOKEN(V, L) V(L, MALFORMED, "malformed") V(L, ALGORITHM, "algorithm") V(L, SIGNATURE, "signature") V(L, CLAIMS, "claims") V(L, EXPIRED, "expired")
+#define PL_LABEL_TOKEN(V, L) V(L, INVALID, "invalid") V(L, EXPIRED, "expired")
 
 #endif

@@ -22,13 +22,12 @@ struct label {
 
 #define TEXT(label, id, text) text,
 #define LABEL(id) static const char *const values_##id[] = { PL_LABEL_##id(TEXT, id) };
-LABEL(NONE) LABEL(TRANSPORT) LABEL(MESSAGE) LABEL(COMMAND) LABEL(API) LABEL(REPLY) LABEL(CODE) LABEL(UNSUBSCRIBE) LABEL(STATUS) LABEL(YES)
+LABEL(NONE) LABEL(TRANSPORT) LABEL(COMMAND) LABEL(API) LABEL(REPLY) LABEL(CODE) LABEL(UNSUBSCRIBE) LABEL(STATUS) LABEL(YES)
 LABEL(ACCEPT) LABEL(ADMIT) LABEL(TOKEN)
 
 static const struct label label_NONE = { NULL, values_NONE, 1 };
 #define NAMED(id, name) static const struct label label_##id = { name, values_##id, PL_MV_##id##_N };
 NAMED(TRANSPORT, "transport")
-NAMED(MESSAGE, "type")
 NAMED(COMMAND, "method")
 NAMED(API, "method")
 NAMED(REPLY, "code")

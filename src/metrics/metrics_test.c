@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#define PING "peal_client_ping_pong_duration_seconds"
+
 static char *scrape(const struct pl_metrics *m, const char *prefix)
 {
     struct pl_buf b = pl_buf_init(1 << 20);
@@ -62,8 +64,8 @@ static void labels_make_series_of_their_own(void **state)
     pl_metric_add2(c, TRANSPORT_CLOSES, PL_MV_TRANSPORT_OTHER, PL_MV_CODE_OTHER, 9);
     pl_metric_add(c, PL_M_HTTP_REQUESTS + pl_metric_status(431), 3);
     pl_metric_add(c, PL_M_UNSUBSCRIBES + pl_metric_unsubscribe(2501), 1);
-    pl_gauge_move(c, PL_M_CONNECTED, -1, PL_MV_TRANSPORT_SSE);
-    pl_gauge_move(c, PL_M_CONNECTED, PL_MV_TRANSPORT_SSE, PL_MV_TRANSPORT_WEBSOCKET);
+    pl_gauge_move(c, PL_M_CONNECTS, -1, PL_MV_TRANSPORT_SSE);
+    pl_gauge_move(c, PL_M_CONNECTS, PL_MV_TRANSPORT_SSE, PL_MV_TRANSPORT_WEBSOCKET);
     text = scrape(m, "peal");
     has(text, "peal_client_num_server_disconnects{code=\"3008\"} 2\n");
     has(text, "peal_client_num_server_disconnects{code=\"other\"} 1\n");
@@ -72,8 +74,8 @@ static void labels_make_series_of_their_own(void **state)
     has(text, "peal_transport_outgoing_close_count{transport=\"other\",code=\"other\"} 9\n");
     has(text, "peal_http_requests{status=\"431\"} 3\n");
     has(text, "peal_client_num_server_unsubscribes{code=\"2501\"} 1\n");
-    has(text, "peal_client_connections_inflight{transport=\"sse\"} 0\n");
-    has(text, "peal_client_connections_inflight{transport=\"websocket\"} 1\n");
+    has(text, "peal_client_connections_accepted{transport=\"sse\"} 0\n");
+    has(text, "peal_client_connections_accepted{transport=\"websocket\"} 1\n");
     assert_null(strstr(text, "code=\"3500\"")); /* long rows leave out zeros */
     free(text);
     pl_metrics_free(&m);
@@ -86,21 +88,21 @@ static void histograms_count_cumulatively(void **state)
     char *text;
 
     (void)state;
-    pl_metric_observe_ns(c, PL_M_BROADCAST_SECONDS, 100000); /* a bound belongs to its bucket */
-    pl_metric_observe_ns(c, PL_M_BROADCAST_SECONDS, 100001);
-    pl_metric_observe_ns(c, PL_M_BROADCAST_SECONDS, 60000000000);
+    pl_metric_observe_ns(c, PL_M_PING_PONG_SECONDS, 100000); /* a bound belongs to its bucket */
+    pl_metric_observe_ns(c, PL_M_PING_PONG_SECONDS, 100001);
+    pl_metric_observe_ns(c, PL_M_PING_PONG_SECONDS, 60000000000);
+    pl_metric_observe_ns_at(c, PL_M_API_SECONDS, PL_MV_API_RPC, 2000000);
     pl_metric_observe_n(c, PL_M_RECOVERED_PUBLICATIONS, 0);
     pl_metric_observe_n(c, PL_M_RECOVERED_PUBLICATIONS, 3);
-    pl_metric_observe_ns_at(c, PL_M_COMMAND_SECONDS, PL_MV_COMMAND_RPC, 2000000);
     text = scrape(m, "peal");
-    has(text, "peal_node_broadcast_duration_seconds_bucket{le=\"0.0001\"} 1\npeal_node_broadcast_duration_seconds_bucket{le=\"0.00025\"} 2\n");
-    has(text, "peal_node_broadcast_duration_seconds_bucket{le=\"10\"} 2\npeal_node_broadcast_duration_seconds_bucket{le=\"+Inf\"} 3\n"
-              "peal_node_broadcast_duration_seconds_sum 60.000200001\npeal_node_broadcast_duration_seconds_count 3\n");
+    has(text, PING "_bucket{transport=\"websocket\",le=\"0.0001\"} 1\n" PING "_bucket{transport=\"websocket\",le=\"0.00025\"} 2\n");
+    has(text, PING "_bucket{transport=\"websocket\",le=\"10\"} 2\n" PING "_bucket{transport=\"websocket\",le=\"+Inf\"} 3\n"
+              PING "_sum{transport=\"websocket\"} 60.000200001\n" PING "_count{transport=\"websocket\"} 3\n");
     has(text, "peal_client_recovered_publications_bucket{le=\"0\"} 1\n");
     has(text, "peal_client_recovered_publications_bucket{le=\"5\"} 2\n");
     has(text, "peal_client_recovered_publications_sum 3\n");
-    has(text, "peal_client_command_duration_seconds_histogram_count{method=\"rpc\"} 1\n");
-    assert_null(strstr(text, "histogram_count{method=\"connect\"}"));
+    has(text, "peal_api_command_duration_seconds_histogram_count{method=\"rpc\"} 1\n");
+    assert_null(strstr(text, "histogram_count{method=\"publish\"}"));
     free(text);
     pl_metrics_free(&m);
 }

@@ -310,6 +310,7 @@ static enum pl_err connect_as(struct pl_sess *s, uint32_t id, const struct pl_co
     why = wish_requested(s, r, &pl_cproto_json, &w);
     if (why == PL_R_NONE && cfg->client.channel_limit > 0 && w.n > (size_t)cfg->client.channel_limit)
         why = PL_R_CHANNEL_LIMIT;
+    pl_metric_add(s->shard->cells, PL_M_CHANNEL_LIMIT_HIT, why == PL_R_CHANNEL_LIMIT);
     err = why != PL_R_NONE ? sess_bad(s, why) : subscribe_all(s, id, &w);
     free(w.v);
     return err;
@@ -326,6 +327,7 @@ enum pl_err sess_connect(struct pl_sess *s, uint32_t id, const struct pl_connect
     if (r->token.len != 0) {
         enum pl_err err = pl_auth_connection(s->shard, r->token, &room_of(s->shard)->scratch, &cred);
 
+        sess_count_token(s->shard, err);
         if (err == PL_EEXPIRED)
             return refuse(s, id, PL_R_TOKEN_EXPIRED);
         if (err != PL_OK)

@@ -186,6 +186,8 @@ static enum pl_err reply_subscribed(struct pl_sess *s, uint32_t id, const struct
     pl_metric_add(s->shard->cells, PL_M_SUBSCRIBES, 1);
     if (r->was_recovering)
         pl_metric_add(s->shard->cells, PL_M_RECOVERS + (r->op->is_recovered ? PL_MV_YES_YES : PL_MV_YES_NO), 1);
+    if (r->was_recovering && r->op->is_recovered && cfg_of(s)->prometheus.recovered_publications_histogram)
+        pl_metric_observe_n(s->shard->cells, PL_M_RECOVERED_PUBLICATIONS, r->op->n_msgs);
     s->dialect->reply_subscribe(s, id, r, sess_message(s));
     sess_send(s);
     return is_over(s) ? PL_ECLOSED : PL_OK;
@@ -205,6 +207,7 @@ static enum pl_reason may_subscribe(struct pl_sess *s, const struct pl_subscribe
         enum pl_err err = pl_auth_subscription(s->shard, r->token, &room_of(s->shard)->scratch, cred);
         char id[36];
 
+        sess_count_token(s->shard, err);
         if (err == PL_EEXPIRED)
             return PL_R_TOKEN_EXPIRED;
         if (err != PL_OK)
@@ -236,8 +239,10 @@ static enum pl_reason check_channel(struct pl_sess *s, const struct pl_subscribe
         return PL_R_BAD_REQUEST;
     if (sess_sub_of(s, r->channel) != NULL)
         return PL_R_ALREADY_SUBSCRIBED;
-    if (cfg->client.channel_limit > 0 && s->n_subs >= cfg->client.channel_limit)
+    if (cfg->client.channel_limit > 0 && s->n_subs >= cfg->client.channel_limit) {
+        pl_metric_add(s->shard->cells, PL_M_CHANNEL_LIMIT_HIT, 1);
         return PL_R_LIMIT;
+    }
     if (pl_channel_resolve(cfg, r->channel, ret) != PL_OK)
         return PL_R_UNKNOWN_CHANNEL;
     if (!pl_channel_name_ok(ret, r->channel))
@@ -350,6 +355,7 @@ void sess_subscribe_push(struct pl_sess *s, const struct sub_wish *w)
     if (old != NULL)
         sess_sub_drop(s, old);
     if (cfg_of(s)->client.channel_limit > 0 && s->n_subs >= cfg_of(s)->client.channel_limit) {
+        pl_metric_add(s->shard->cells, PL_M_CHANNEL_LIMIT_HIT, 1);
         pl_sess_close(s, PL_R_CHANNEL_LIMIT);
         return;
     }
