@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "server/room.h"
 
-enum { TICK_S = 1 };
+enum { TICK_S = 1, SETTLE_TURNS = 64 };
 
 static void shard_main(void *arg)
 {
@@ -73,6 +73,19 @@ static bool write_pid(struct pl_server *s)
     return fclose(f) == 0;
 }
 
+/* A shard may have stopped with mail for it under way (the last unsubscribes of the others). All threads are joined: what is left is
+ * taken here, so that every mail finds its owner. */
+static void settle(struct pl_server *s)
+{
+    bool any = true;
+
+    for (unsigned round = 0; any && round < SETTLE_TURNS; round++) {
+        any = false;
+        for (unsigned i = 0; i < s->node->n_shards; i++)
+            any |= pl_shard_turn(s->node->shards[i], 0);
+    }
+}
+
 int pl_server_run(struct pl_server *s)
 {
     struct pl_thread *threads[PL_SHARDS_MAX] = { 0 };
@@ -128,6 +141,7 @@ int pl_server_run(struct pl_server *s)
     for (unsigned i = 0; i < n; i++)
         if (threads[i] != NULL)
             w->ops->thread_join(w, &threads[i]);
+    settle(s);
     if (s->opts.config->pid_file[0] != '\0')
         (void)unlink(s->opts.config->pid_file); /* gone is as good */
     pl_log(s->node->log, PL_LOG_INFO, "server.stopped");
