@@ -1,19 +1,21 @@
 #include "codec/b64.h"
 
+/* Value of each character plus one, 0 for what is in no alphabet; the two that differ are sorted out below. */
+static const uint8_t values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11,
+    ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22,
+    ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33,
+    ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44,
+    ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55,
+    ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64, ['-'] = 63, ['_'] = 64,
+};
+
 /* Value of a character, -1 if foreign. */
-static int value_of(enum pl_b64 kind, uint8_t c)
+static inline int value_of(enum pl_b64 kind, uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (kind == PL_B64_URL ? '-' : '+'))
-        return 62;
-    if (c == (kind == PL_B64_URL ? '_' : '/'))
-        return 63;
-    return -1;
+    bool is_other = kind == PL_B64_URL ? c == '+' || c == '/' : c == '-' || c == '_';
+
+    return is_other ? -1 : values[c] - 1;
 }
 
 enum pl_err pl_b64_decode(enum pl_b64 kind, struct pl_slice text, uint8_t *out, size_t *ret_len)

@@ -1,13 +1,12 @@
 #include "codec/json_scan.h"
 
-#include "base/check.h"
 #include "codec/json.h"
 
 #define EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
 
 /* Eight bytes at a time: the subtractions set a byte's top bit where it is zero, or below 0x20; a borrow can only disturb
  * bytes above the first true one, and only the first one is used. */
-const uint8_t *pl_json_scan_plain(const uint8_t *p, const uint8_t *end)
+const uint8_t *pl_json_scan_plain_tail(const uint8_t *p, const uint8_t *end)
 {
     while (end - p >= 8) {
         uint64_t w, quote, slash, hit;
@@ -85,9 +84,9 @@ static size_t escape_len(const uint8_t *p, const uint8_t *end)
     }
 }
 
-const uint8_t *pl_json_scan_string(const uint8_t *p, const uint8_t *end, bool *ret_has_escape)
+/* From the first byte that is not plain. */
+const uint8_t *pl_json_scan_string_rest(const uint8_t *p, const uint8_t *end, bool *ret_has_escape)
 {
-    *ret_has_escape = false;
     for (;;) {
         size_t n;
 

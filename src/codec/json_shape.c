@@ -6,10 +6,12 @@
 
 static int find_exact(const struct pl_json_shape *shape, struct pl_slice name)
 {
+    if (name.len == 0)
+        return -1;
     for (unsigned i = 0; i < shape->n; i++) {
         const struct pl_json_field *f = &shape->fields[i];
 
-        if (f->len == name.len && memcmp(f->name, name.p, name.len) == 0)
+        if (f->len == name.len && f->name[0] == (char)name.p[0] && memcmp(f->name, name.p, name.len) == 0)
             return (int)i;
     }
     return -1;
