@@ -3,7 +3,7 @@
 #include <jansson.h>
 
 #include "base/check.h"
-#include "codec/cproto.h"
+#include "codec/cproto_client.h"
 #include "codec/json.h"
 
 static bool within(struct pl_slice in, const struct pl_scratch *scratch, struct pl_slice s)
@@ -51,6 +51,21 @@ static void show(struct pl_slice data)
     pl_buf_fini(&b);
 }
 
+/* The same bytes as what a server says. */
+static void reply(struct pl_slice in, bool is_uni, struct pl_scratch *scratch)
+{
+    struct pl_reply_pub pub;
+    enum pl_err err = PL_OK;
+    struct pl_reply r;
+    struct pl_walk w;
+
+    if (pl_cproto_client_json.reply(in, is_uni, scratch, &r) != PL_OK || r.kind != PL_REPLY_RESULT || r.cmd != PL_CMD_HISTORY)
+        return;
+    for (w = pl_walk(r.history.publications); err == PL_OK;)
+        err = pl_cproto_client_json.walk_pubs(&w, scratch, &pub);
+    PL_ASSERT(err == PL_ENOENT || err == PL_ETOOBIG);
+}
+
 static void referee(struct pl_slice in)
 {
     json_t *doc;
@@ -87,6 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (rest.len == 0)
             break;
     }
+    reply(in, false, &scratch);
+    reply(in, true, &scratch);
     referee(in);
     show(in);
     pl_scratch_fini(&scratch);

@@ -63,7 +63,7 @@ static enum pl_err parse_header(struct pl_slice text, struct pl_scratch *scratch
             return PL_OK;
         }
     }
-    return PL_EINVAL;
+    return PL_EUNSUP;
 }
 
 enum pl_err pl_jwt_parse(struct pl_slice token, struct pl_scratch *scratch, struct pl_jwt *ret)

@@ -25,7 +25,7 @@ struct pl_jwt {
     struct pl_slice payload;   /* decoded: a JSON object, checked */
 };
 
-/* PL_EINVAL: not a token, or of an algorithm that Peal does not take. PL_ETOOBIG: scratch full (16 KiB suffice). */
+/* PL_EINVAL: not a token. PL_EUNSUP: of an algorithm that Peal does not take. PL_ETOOBIG: scratch full (16 KiB suffice). */
 PL_MUST_CHECK enum pl_err pl_jwt_parse(struct pl_slice token, struct pl_scratch *scratch, struct pl_jwt *ret);
 
 /* What connection tokens (8.2) and subscription tokens (8.3) may say. Slices: len 0 absent. */

@@ -87,7 +87,7 @@ static void every_changed_character_and_every_prefix_is_refused(void **state)
         char was = token[i];
 
         token[i] = was == 'A' ? 'B' : 'A';
-        assert_int_equal(verify(f, pl_slice(token, sizeof token - 1), &t), PL_EINVAL);
+        assert_int_not_equal(verify(f, pl_slice(token, sizeof token - 1), &t), PL_OK);
         token[i] = was;
         assert_int_equal(verify(f, pl_slice(token, i), &t), PL_EINVAL);
         pl_scratch_reset(&f->scratch);
@@ -118,9 +118,13 @@ static void bad_headers_are_refused_before_any_key(void **state)
     struct fixture *f = *state;
     struct pl_jwt t;
 
-    for (size_t i = 0; i < sizeof bad_headers / sizeof bad_headers[0]; i++)
-        if (pl_jwt_parse(forge(f, bad_headers[i], "{}"), &f->scratch, &t) != PL_EINVAL)
+    for (size_t i = 0; i < sizeof bad_headers / sizeof bad_headers[0]; i++) {
+        enum pl_err err = pl_jwt_parse(forge(f, bad_headers[i], "{}"), &f->scratch, &t);
+
+        if (err != PL_EINVAL && err != PL_EUNSUP)
             fail_msg("%s", bad_headers[i]);
+    }
+    assert_int_equal(pl_jwt_parse(forge(f, "{\"alg\":\"none\"}", "{}"), &f->scratch, &t), PL_EUNSUP);
     assert_int_equal(pl_jwt_parse(forge(f, "{\"alg\":\"HS256\",\"kid\":\"k1\",\"typ\":\"JWT\"}", "{}"), &f->scratch, &t), PL_OK);
     assert_true(pl_slice_eq(t.kid, PL_LIT("k1")));
     assert_int_equal(pl_jwt_hmac_verify(f->key, &t), PL_EINVAL);
