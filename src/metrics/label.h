@@ -52,6 +52,6 @@
     V(L, ACCESS, "deny") V(L, UNAUTHENTICATED, "unauthenticated_limit")
 
 /* Why a token was refused. */
-#define PL_LABEL_TOKEN(V, L) V(L, INVALID, "invalid") V(L, EXPIRED, "expired")
+#define PL_LABEL_TOKEN(V, L) V(L, MALFORMED, "malformed") V(L, ALGORITHM, "algorithm") V(L, SIGNATURE, "signature") V(L, CLAIMS, "claims") V(L, EXPIRED, "expired")
 
 #endif

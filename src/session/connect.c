@@ -327,7 +327,6 @@ enum pl_err sess_connect(struct pl_sess *s, uint32_t id, const struct pl_connect
     if (r->token.len != 0) {
         enum pl_err err = pl_auth_connection(s->shard, r->token, &room_of(s->shard)->scratch, &cred);
 
-        sess_count_token(s->shard, err);
         if (err == PL_EEXPIRED)
             return refuse(s, id, PL_R_TOKEN_EXPIRED);
         if (err != PL_OK)

@@ -63,12 +63,6 @@ void sess_count_live(struct pl_shard *s, int change)
     atomic_fetch_add_explicit(&node_room_of(s->node)->n_live, change, memory_order_relaxed);
 }
 
-void sess_count_token(struct pl_shard *s, enum pl_err err)
-{
-    if (err != PL_OK)
-        pl_metric_add(s->cells, PL_M_TOKENS_REFUSED + (err == PL_EEXPIRED ? PL_MV_TOKEN_EXPIRED : PL_MV_TOKEN_INVALID), 1);
-}
-
 /* A bucket of `burst` tokens that refills one a second (wire-protocol.md 1.2), kept as the time at which it is full again: one atomic
  * for all shards. */
 static bool rate_take(struct pl_shard *s, int burst)

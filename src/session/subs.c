@@ -207,7 +207,6 @@ static enum pl_reason may_subscribe(struct pl_sess *s, const struct pl_subscribe
         enum pl_err err = pl_auth_subscription(s->shard, r->token, &room_of(s->shard)->scratch, cred);
         char id[36];
 
-        sess_count_token(s->shard, err);
         if (err == PL_EEXPIRED)
             return PL_R_TOKEN_EXPIRED;
         if (err != PL_OK)
