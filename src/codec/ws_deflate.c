@@ -144,7 +144,9 @@ enum pl_err pl_ws_inflate(struct pl_ws_inflater *f, struct pl_slice payload, siz
     if (err != PL_OK)
         return err;
     /* Between two blocks with no bit left over: else the message was cut short. */
-    return (f->z.data_type & 128) != 0 && (f->z.data_type & 63) == 0 ? PL_OK : PL_EPROTO;
+    if ((f->z.data_type & 128) == 0 || (f->z.data_type & 63) != 0)
+        return PL_EPROTO;
+    return (f->z.data_type & 64) != 0 ? restart(f) : PL_OK; /* 64: the flush block itself was marked final */
 }
 
 size_t pl_ws_inflater_window(struct pl_ws_inflater *f, uint8_t out[PL_WS_WINDOW_MAX])

@@ -69,6 +69,23 @@ static void the_window_goes_on_behind_a_final_block(void **state)
     pl_ws_inflater_free(&f);
 }
 
+static void a_flush_block_marked_final_does_not_end_the_conversation(void **state)
+{
+    struct pl_buf out = pl_buf_init(100);
+    struct pl_ws_inflater *f = NULL;
+
+    (void)state;
+    assert_int_equal(pl_ws_inflater_new(15, &f), PL_OK);
+    check_inflates(f, PL_LIT("\xf2\x48\xcd\xc9\xc9\x07\x04"), PL_LIT("Hello"));
+    assert_int_equal(pl_ws_inflate(f, PL_LIT(""), 100, &out), PL_EPROTO);
+    pl_ws_inflater_free(&f);
+    assert_int_equal(pl_ws_inflater_new(15, &f), PL_OK);
+    check_inflates(f, PL_LIT("\xf2\x48\xcd\xc9\xc9\x07\x04"), PL_LIT("Hello"));
+    check_inflates(f, PL_LIT("\xf2\x00\x11\x00\x00"), PL_LIT("Hello"));
+    pl_ws_inflater_free(&f);
+    pl_buf_fini(&out);
+}
+
 static void what_is_not_deflated_or_cut_short_is_refused(void **state)
 {
     static const struct pl_slice rows[] = {
@@ -262,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_of_rfc_7692_inflate),
         cmocka_unit_test(the_window_goes_on_behind_a_final_block),
+        cmocka_unit_test(a_flush_block_marked_final_does_not_end_the_conversation),
         cmocka_unit_test(what_is_not_deflated_or_cut_short_is_refused),
         cmocka_unit_test(a_bomb_stops_at_the_limit_exactly),
         cmocka_unit_test(shared_messages_of_any_size_fit_every_window_of_a_fresh_or_a_kept_inflater),
