@@ -41,7 +41,8 @@ void http_save(struct pl_conn *c, struct pl_rec_out *r)
     pl_rec_u64(r, R_STATE, h->state);
     pl_rec_u64(r, R_FLAGS, flags_of(h));
     pl_rec_u64(r, R_N_REQUESTS, h->n_requests);
-    pl_rec_bytes(r, R_OUT, pl_slice_from(pl_buf_slice(&h->out), h->out_at));
+    if (!PL_SABOTAGE(http_record_drops_output))
+        pl_rec_bytes(r, R_OUT, pl_slice_from(pl_buf_slice(&h->out), h->out_at));
     if (h->state == H_BODY) {
         pl_rec_bytes(r, R_HOLD, pl_buf_slice(&h->hold));
         pl_rec_u64(r, R_HOLD_HEAD, h->hold_head);
