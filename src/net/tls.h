@@ -17,6 +17,12 @@ struct pl_tls_opts {
     struct pl_slice client_ca_pem;     /* non-empty: clients must show a certificate */
     const char *alpn;                  /* comma list, e.g. "http/1.1"; NULL none */
 };
+enum { PL_TLS_CERTS_MAX = 64 };
+/* Cuts two PEM texts into pairs for pl_tls_opts: as many as there are keys, in the order of their certificates, each with the
+ * intermediate ones that follow it. Slices borrow from the texts. One key or none: one pair, both texts whole. Returns the number of
+ * pairs in ret, 0: over max (at most PL_TLS_CERTS_MAX), or a key whose certificate is not there. */
+size_t pl_tls_split(struct pl_slice certs_pem, struct pl_slice keys_pem, struct pl_tls_cert *ret, size_t max) PL_MUST_CHECK;
+
 struct pl_tls_ctx;                     /* frozen; shared by shards */
 enum pl_err pl_tls_ctx_new(const struct pl_tls_opts *opts, struct pl_tls_ctx **ret, struct pl_buf *err_text) PL_MUST_CHECK;
 void pl_tls_ctx_free(struct pl_tls_ctx **take_ctx);

@@ -37,10 +37,16 @@ static enum pl_err make_tls(struct pl_server *s, const struct pl_cfg_tls *cfg, c
     if (err == PL_OK)
         err = load_pem(s, pl_slice_str(cfg->client_ca_pem), name, &ca, err_text);
     if (err == PL_OK) {
-        struct pl_tls_cert one = { pl_buf_slice(&cert), pl_buf_slice(&key) };
-        struct pl_tls_opts opts = { .certs = &one, .n_certs = 1, .client_ca_pem = pl_buf_slice(&ca), .alpn = "http/1.1" };
+        struct pl_tls_cert certs[PL_TLS_CERTS_MAX];
+        struct pl_tls_opts opts = { .certs = certs, .client_ca_pem = pl_buf_slice(&ca), .alpn = "http/1.1" };
 
-        err = pl_tls_ctx_new(&opts, ret, &why);
+        opts.n_certs = pl_tls_split(pl_buf_slice(&cert), pl_buf_slice(&key), certs, PL_TLS_CERTS_MAX);
+        if (opts.n_certs == 0) {
+            pl_buf_printf(&why, "each key in key_pem needs its certificate in cert_pem");
+            err = PL_EINVAL;
+        } else {
+            err = pl_tls_ctx_new(&opts, ret, &why);
+        }
         if (err != PL_OK)
             pl_buf_printf(err_text, "%s: %.*s", section, PL_FMT(pl_buf_slice(&why)));
     }

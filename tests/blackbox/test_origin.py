@@ -8,7 +8,7 @@ MATRIX = [
     (None, True), ("https://app.example", True), ("HTTPS://APP.EXAMPLE", True), ("https://a.shop.example", True),
     ("https://a.b.shop.example", True), ("https://shop.example", False), ("https://app.example:8443", False),
     ("http://app.example", False), ("https://app.example.evil.example", False), ("https://evil.example", False),
-    ("null", False), ("http://localhost:3000", True), ("http://localhost:", False), ("http://localhost", False), ("file://", False),
+    ("null", False), ("http://localhost:3000", True), ("http://localhost", False), ("file://", False),
     ("https://evilapp.example", False),
 ]
 

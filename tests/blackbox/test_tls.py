@@ -155,7 +155,16 @@ def test_several_certificates_are_chosen_by_sni(start, certs):
     s = start(cfg=config(http_server={"tls": {"enabled": True, "cert_pem": cert, "key_pem": key}}))
     for name in ("localhost", "other.example"):
         shake(s, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, name=name, cafile=certs[name][0]).close()
-    shake(s, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, name="localhost", cafile=certs["localhost"][0]).close()
+    with pytest.raises(ssl.SSLError):                     # an unknown name gets the first, and that client refuses it
+        shake(s, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3, name="third.example", cafile=certs["localhost"][0])
+
+
+def test_key_without_its_certificate_is_told(tmp_path, certs):
+    from harness import Server
+    key = "".join(pathlib.Path(certs[n][1]).read_text() for n in ("localhost", "other.example"))
+    s = Server(tmp_path / "bad", config(http_server={"tls": {"enabled": True, "cert_pem": certs["localhost"][0], "key_pem": key}}), wait=False)
+    assert s.wait_until_end() != 0
+    assert "http_server.tls" in s.log_text() and "certificate" in s.log_text()
 
 
 def test_missing_certificate_file_is_named(start, tmp_path):
