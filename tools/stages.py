@@ -69,7 +69,7 @@ def pytest(folder, limit, ctx, log, binary=None, args=(), wrapper=(), **env):
     except (OSError, xml.ParseError):
         cases = []
     for case in cases:
-        name = f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}"
+        name = f"tests/{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
             counts.fail(name)
         elif case.find("skipped") is not None:

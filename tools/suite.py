@@ -25,8 +25,6 @@ def run_stage(stage, ctx):
     if counts.passed + counts.failed + counts.skipped == 0:
         counts.fail(f"{stage.name}: found no test")
     seconds = time.monotonic() - start
-    for failure in counts.failures:
-        print(f"FAILED {failure}")
     print(f"    {stage.name}: {counts} in {seconds:.0f} s", flush=True)
     report_add(f"stage {stage.name}", passed=counts.passed, failed=counts.failed, skipped=counts.skipped,
                seconds=seconds, **counts.extra)
