@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "lib/histlog.h"
+#include "lib/histtab.h"
 
 /* A frame that was written to a connection shortly before it broke is lost with it, and that is not the server's doing. */
 enum { IN_FLIGHT_US = 1000000 };
@@ -52,19 +53,13 @@ struct sub {
     size_t n_orders;
 };
 
-/* Open addressing, linear probing, index + 1; 0 is free. */
-struct table {
-    uint32_t *slots;
-    size_t n_slots, n_used;
-};
-
 struct checker {
     struct pl_hist_counts *n;
     struct pl_buf *stories;
     size_t n_stories;
     struct pub *pubs;
     size_t n_pubs, cap_pubs;
-    struct table by_id, by_position, by_name;
+    struct pl_histtab by_id, by_position, by_name;
     uint8_t **names; /* length (4 bytes) and text; index is the global name */
     size_t n_names;
     struct chan *chans; /* by global name */
@@ -82,75 +77,22 @@ uint64_t pl_hist_violations(const struct pl_hist_counts *c)
     return c->lost_acked + c->duplicated + c->reordered + c->phantom + c->leaked + c->silent_gaps + c->misplaced;
 }
 
-/* Grows *p, an array of n elements, for one more when n reaches a power of two. */
-static enum pl_err grow(void *p, size_t n, size_t each)
-{
-    void *old, *wider;
-
-    if (n != 0 && (n & (n - 1)) != 0)
-        return PL_OK;
-    memcpy(&old, p, sizeof old);
-    wider = realloc(old, (n == 0 ? 1 : n * 2) * each);
-    if (wider == NULL)
-        return PL_ENOMEM;
-    memcpy(p, &wider, sizeof wider);
-    return PL_OK;
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 31;
-    x *= 0x9e3779b97f4a7c15u;
-    return x ^ x >> 29;
-}
-
-/* The slot where the search for `hash` goes on after *at; start with *at = hash. */
-static uint32_t *table_probe(const struct table *t, uint64_t *at)
-{
-    return &t->slots[(*at)++ & (t->n_slots - 1)];
-}
-
-/* Room for one more; rehash tells an element's hash by its index. */
-static enum pl_err table_reserve(struct table *t, uint64_t (*rehash)(const struct checker *, uint32_t),
-                                 const struct checker *k)
-{
-    struct table wider;
-
-    if (t->n_slots != 0 && t->n_used < t->n_slots / 4 * 3)
-        return PL_OK;
-    wider = (struct table){ NULL, t->n_slots == 0 ? 1024 : t->n_slots * 2, t->n_used };
-    wider.slots = calloc(wider.n_slots, sizeof *wider.slots);
-    if (wider.slots == NULL)
-        return PL_ENOMEM;
-    for (size_t i = 0; i < t->n_slots; i++) {
-        uint64_t at;
-        uint32_t *slot;
-
-        if (t->slots[i] == 0)
-            continue;
-        at = rehash(k, t->slots[i] - 1);
-        do
-            slot = table_probe(&wider, &at);
-        while (*slot != 0);
-        *slot = t->slots[i];
-    }
-    free(t->slots);
-    *t = wider;
-    return PL_OK;
-}
-
 static uint64_t position_hash(uint32_t chan, uint32_t epoch, uint64_t offset)
 {
-    return mix(mix((uint64_t)chan << 32 | epoch) ^ offset);
+    return pl_hist_mix(pl_hist_mix((uint64_t)chan << 32 | epoch) ^ offset);
 }
 
-static uint64_t rehash_id(const struct checker *k, uint32_t i)
+static uint64_t rehash_id(const void *checker, uint32_t i)
 {
-    return mix(k->pubs[i].id);
+    const struct checker *k = checker;
+
+    return pl_hist_mix(k->pubs[i].id);
 }
 
-static uint64_t rehash_position(const struct checker *k, uint32_t i)
+static uint64_t rehash_position(const void *checker, uint32_t i)
 {
+    const struct checker *k = checker;
+
     return position_hash(k->pubs[i].chan, k->pubs[i].epoch, k->pubs[i].offset);
 }
 
@@ -162,19 +104,21 @@ static struct pl_slice name_text(const struct checker *k, uint32_t name)
     return pl_slice(k->names[name] + sizeof len, len);
 }
 
-static uint64_t rehash_name(const struct checker *k, uint32_t i)
+static uint64_t rehash_name(const void *checker, uint32_t i)
 {
+    const struct checker *k = checker;
+
     return pl_hash(check_key, name_text(k, i));
 }
 
 static struct pub *pub_find(const struct checker *k, uint64_t id)
 {
-    uint64_t at = mix(id);
+    uint64_t at = pl_hist_mix(id);
 
     if (k->by_id.n_slots == 0)
         return NULL;
     for (;;) {
-        uint32_t *slot = table_probe(&k->by_id, &at);
+        uint32_t *slot = pl_histtab_probe(&k->by_id, &at);
 
         if (*slot == 0)
             return NULL;
@@ -190,7 +134,7 @@ static struct pub *pub_at(const struct checker *k, uint32_t chan, uint32_t epoch
     if (k->by_position.n_slots == 0)
         return NULL;
     for (;;) {
-        uint32_t *slot = table_probe(&k->by_position, &at);
+        uint32_t *slot = pl_histtab_probe(&k->by_position, &at);
         struct pub *p;
 
         if (*slot == 0)
@@ -223,12 +167,12 @@ static enum pl_err name_intern(struct checker *k, struct pl_slice text, uint32_t
     uint64_t at;
     uint32_t *slot, len = (uint32_t)text.len;
     uint8_t *copy;
-    enum pl_err err = table_reserve(&k->by_name, rehash_name, k);
+    enum pl_err err = pl_histtab_reserve(&k->by_name, rehash_name, k);
 
     if (err != PL_OK)
         return err;
     at = pl_hash(check_key, text);
-    while (*(slot = table_probe(&k->by_name, &at)) != 0)
+    while (*(slot = pl_histtab_probe(&k->by_name, &at)) != 0)
         if (pl_slice_eq(name_text(k, *slot - 1), text)) {
             *ret = *slot - 1;
             return PL_OK;
@@ -239,8 +183,8 @@ static enum pl_err name_intern(struct checker *k, struct pl_slice text, uint32_t
     memcpy(copy, &len, sizeof len);
     if (len > 0)
         memcpy(copy + sizeof len, text.p, len);
-    if ((err = grow(&k->names, k->n_names, sizeof *k->names)) != PL_OK
-        || (err = grow(&k->chans, k->n_names, sizeof *k->chans)) != PL_OK) {
+    if ((err = pl_hist_grow(&k->names, k->n_names, sizeof *k->names)) != PL_OK
+        || (err = pl_hist_grow(&k->chans, k->n_names, sizeof *k->chans)) != PL_OK) {
         free(copy);
         return err;
     }
@@ -258,7 +202,7 @@ static enum pl_err name_declare(struct checker *k, const struct pl_hist_record *
 
     if (r->a != k->n_locals)
         return PL_EPROTO;
-    if ((err = grow(&k->locals, k->n_locals, sizeof *k->locals)) != PL_OK)
+    if ((err = pl_hist_grow(&k->locals, k->n_locals, sizeof *k->locals)) != PL_OK)
         return err;
     return name_intern(k, r->text, &k->locals[k->n_locals++]);
 }
@@ -282,15 +226,15 @@ static enum pl_err pub_add(struct checker *k, const struct pl_hist_record *r)
         return PL_EPROTO;
     if (pub_find(k, r->b) != NULL) /* a retry under the same id is one publication */
         return PL_OK;
-    if ((err = table_reserve(&k->by_id, rehash_id, k)) != PL_OK
-        || (err = grow(&k->pubs, k->n_pubs, sizeof *k->pubs)) != PL_OK)
+    if ((err = pl_histtab_reserve(&k->by_id, rehash_id, k)) != PL_OK
+        || (err = pl_hist_grow(&k->pubs, k->n_pubs, sizeof *k->pubs)) != PL_OK)
         return err;
     chan = k->locals[r->a];
     k->pubs[k->n_pubs] = (struct pub){ .id = r->b, .t_pub_us = r->t_us, .chan = chan,
                                        .ordinal = k->chans[chan].n_pubs++ };
-    at = mix(r->b);
+    at = pl_hist_mix(r->b);
     do
-        slot = table_probe(&k->by_id, &at);
+        slot = pl_histtab_probe(&k->by_id, &at);
     while (*slot != 0);
     *slot = (uint32_t)++k->n_pubs;
     k->by_id.n_used++;
@@ -325,11 +269,11 @@ static enum pl_err pub_ack(struct checker *k, const struct pl_hist_record *r)
                   p->offset, PL_FMT(name_text(k, p->chan)), other->id, p->id);
         return PL_OK;
     }
-    if ((err = table_reserve(&k->by_position, rehash_position, k)) != PL_OK)
+    if ((err = pl_histtab_reserve(&k->by_position, rehash_position, k)) != PL_OK)
         return err;
     at = position_hash(p->chan, p->epoch, p->offset);
     do
-        slot = table_probe(&k->by_position, &at);
+        slot = pl_histtab_probe(&k->by_position, &at);
     while (*slot != 0);
     *slot = (uint32_t)(p - k->pubs) + 1;
     k->by_position.n_used++;
@@ -380,7 +324,7 @@ static enum pl_err sub_declare(struct checker *k, const struct pl_hist_record *r
 
     if (r->a != k->n_subs + 1 || r->b == 0 || r->b >= k->n_locals)
         return PL_EPROTO;
-    if ((err = grow(&k->subs, k->n_subs, sizeof *k->subs)) != PL_OK)
+    if ((err = pl_hist_grow(&k->subs, k->n_subs, sizeof *k->subs)) != PL_OK)
         return err;
     k->subs[k->n_subs++] = (struct sub){ .chan = k->locals[r->b], .number = r->a };
     k->chans[k->locals[r->b]].has_subs = true;
@@ -395,7 +339,7 @@ static struct sub *sub_find(struct checker *k, const struct pl_hist_record *r)
 
 static enum pl_err range_add(struct range **ranges, size_t *n, struct range r)
 {
-    enum pl_err err = grow(ranges, *n, sizeof **ranges);
+    enum pl_err err = pl_hist_grow(ranges, *n, sizeof **ranges);
 
     if (err == PL_OK)
         (*ranges)[(*n)++] = r;
@@ -459,7 +403,7 @@ static enum pl_err order_check(struct checker *k, struct sub *s, const struct pu
             s->orders[i].last = count;
         return PL_OK;
     }
-    if ((err = grow(&s->orders, s->n_orders, sizeof *s->orders)) == PL_OK)
+    if ((err = pl_hist_grow(&s->orders, s->n_orders, sizeof *s->orders)) == PL_OK)
         s->orders[s->n_orders++] = (struct order){ publisher, count };
     return err;
 }
@@ -554,7 +498,7 @@ static enum pl_err state(struct checker *k, struct sub *s, const struct pl_hist_
             away = r->t_us - s->lost_us;
             k->n->away_us_sum += away;
             k->n->away_us_max = away > k->n->away_us_max ? away : k->n->away_us_max;
-            if ((err = grow(&s->away, s->n_away, sizeof *s->away)) != PL_OK)
+            if ((err = pl_hist_grow(&s->away, s->n_away, sizeof *s->away)) != PL_OK)
                 return err;
             s->away[s->n_away++] = (struct span){ s->lost_us, r->t_us };
         }
