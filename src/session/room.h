@@ -50,6 +50,7 @@ struct sess_room {
     const struct pl_dialect_ops *dialects[8]; /* by class & 7 */
     void (*frames[8])(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out); /* by framing */
     int command;                 /* metric label of the command that is being run */
+    uint64_t ping_phase;         /* of the next client's first ping: timers.c */
     uint64_t random;             /* xorshift state for spreading timers; not for secrets */
 };
 

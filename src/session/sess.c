@@ -436,6 +436,7 @@ void pl_sess_init(struct pl_shard *shard)
     room->scratch = pl_scratch_init(SCRATCH_MAX);
     shard->world->ops->entropy(shard->world, &room->random, sizeof room->random);
     room->random |= 1;
+    shard->world->ops->entropy(shard->world, &room->ping_phase, sizeof room->ping_phase);
     shard->rooms[PL_ROOM_SESSION] = room;
 }
 

@@ -26,6 +26,16 @@ static uint64_t first_of(struct pl_sess *s, int64_t interval_ms)
     return not_zero(s->shard->now_ms + half + sess_random(s->shard, (uint64_t)interval_ms - half + 1));
 }
 
+/* Golden-ratio steps around the interval: any number of clients, come together or one by one, lie evenly on it, without the clumps of
+ * chance (Weyl sequence). Each shard begins at a random place. */
+static uint64_t ping_phase(struct pl_shard *shard, uint64_t interval)
+{
+    struct sess_room *room = room_of(shard);
+
+    room->ping_phase += 0x9e3779b97f4a7c15u;
+    return (uint64_t)((unsigned __int128)room->ping_phase * interval >> 64);
+}
+
 void sess_timers_live(struct pl_sess *s)
 {
     int64_t interval = cfg_of(s)->client.ping_interval_ms;
@@ -37,7 +47,7 @@ void sess_timers_live(struct pl_sess *s)
          * client, which waits ping + 10 s for the first, gives up. */
         uint64_t lead = interval / 2 < FIRST_PING_MS ? (uint64_t)interval / 2 : FIRST_PING_MS;
 
-        s->ping_due = s->shard->now_ms + lead + sess_random(s->shard, (uint64_t)interval);
+        s->ping_due = s->shard->now_ms + lead + ping_phase(s->shard, (uint64_t)interval);
     }
     sess_tick_wanted(s);
 }
