@@ -170,9 +170,7 @@ struct pl_config {
         size_t max_body_size;                /* of requests without a limit of their own (API); over: 413 */
         int64_t read_header_timeout_ms;      /* over: 408 */
         int64_t read_timeout_ms;             /* whole request */
-        int64_t write_timeout_ms;            /* ordinary responses */
         int64_t keepalive_timeout_ms;        /* idle between requests */
-        int backlog;                         /* listen(2) */
         int max_connections;                 /* sockets on client listeners, 0: only the descriptor limit bounds */
         int max_connections_per_address;     /* 0: none */
         int accept_rate;                     /* new connections a second, 0: none */
@@ -215,7 +213,6 @@ struct pl_config {
         bool connect_code_to_unidirectional_disconnect_enabled;
         struct pl_cfg_code_to_disconnect *connect_code_transforms;
         size_t n_connect_code_transforms;
-        int unauthenticated_limit; /* Peal: connections that have not completed connect, 0: none */
     } client;
 
     struct {

@@ -150,7 +150,7 @@ static void a_whole_file_fills_its_fields(void **state)
 
     (void)state;
     is_ok(&l);
-    assert_int_equal(l.report.n, 0);
+    assert_int_equal(l.report.n, 1); /* deltas are not built yet */
     assert_int_equal(c->threads, 3);
     assert_int_equal(c->log.level, PL_LOG_OPT_DEBUG);
     assert_string_equal(c->log.file, "/var/log/peal");
@@ -394,6 +394,12 @@ static void what_only_centrifugo_has_is_named_with_its_consequence(void **state)
     says(&l, false, "license: ignored");
     says(&l, false, "t.json:7: sse.enabled: not built yet");
     assert_true(l.cfg->emulation.at.enabled);
+    done(&l);
+    l = load("{\"client\": {\"concurrency\": 8, \"channel_position_check_delay\": \"40s\", \"token\": {\"rsa_public_key\": \"x\"}}}", NULL, NULL);
+    is_ok(&l);
+    says(&l, false, "client.concurrency: not built yet: commands of a connection run strictly in order");
+    says(&l, false, "client.token.rsa_public_key: not built yet");
+    assert_int_equal(l.report.n, 2); /* the default may be written down */
     done(&l);
 }
 

@@ -37,6 +37,11 @@
 #define LIST(k, path, count, tab, hi, f, t) \
     ROW(k, .kind = PL_OPT_LIST, .flags = (f), .offset = AT(path), .count_offset = AT(count), .table = (tab), \
         .elem_size = sizeof(*((struct T *)0)->path), .max = (hi), .text = (t))
+/* The same rows for what can be set and is not built: setting them warns. */
+#define INT_UNBUILT(path, d, lo, hi, f, t, u) \
+    ROW(#path, .kind = PL_OPT_INT, .flags = (f), .offset = AT(path), .def = (d), .min = (lo), .max = (hi), .text = (t), .unbuilt = (u))
+#define DUR_UNBUILT(path, d, lo, hi, f, t, u) \
+    ROW(#path, .kind = PL_OPT_DURATION, .flags = (f), .offset = AT(path##_ms), .def = (d), .min = (lo), .max = (hi), .text = (t), .unbuilt = (u))
 #define END { .key = NULL }
 
 static const char *const log_levels[] = { "none", "trace", "debug", "info", "warn", "error", "fatal", NULL };
@@ -70,11 +75,14 @@ static const struct pl_opt token_table[] = {
     SECRET(hmac_previous_secret_key, PL_OPT_LIVE, "key that still verifies tokens while keys are rotated"),
     INT64(hmac_previous_secret_key_valid_until, 0, INT64_MAX, PL_OPT_LIVE, "unix time until which the previous key counts; 0: no end"),
     ROW("rsa_public_key", .kind = PL_OPT_STRING, .flags = PL_OPT_LIVE, .offset = AT(rsa_public_key), .max = MIB,
-        .text = "RSA public key or certificate (PEM, its file or base64) for RS256, RS384, RS512"),
+        .text = "RSA public key or certificate (PEM, its file or base64) for RS256, RS384, RS512",
+        .unbuilt = "not built yet: tokens signed with RSA are refused"),
     ROW("ecdsa_public_key", .kind = PL_OPT_STRING, .flags = PL_OPT_LIVE, .offset = AT(ecdsa_public_key), .max = MIB,
-        .text = "EC public key (PEM, its file or base64) for ES256, ES384, ES512"),
+        .text = "EC public key (PEM, its file or base64) for ES256, ES384, ES512",
+        .unbuilt = "not built yet: tokens signed with ECDSA are refused"),
     ROW("jwks_public_endpoint", .kind = PL_OPT_STRING, .flags = PL_OPT_LIVE, .offset = AT(jwks_public_endpoint), .max = 4096,
-        .text = "URL of a JSON Web Key Set; set: only its keys count"),
+        .text = "URL of a JSON Web Key Set; set: only its keys count",
+        .unbuilt = "not built yet: tokens of its keys are refused"),
     STR(audience, NULL, PL_OPT_LIVE, "required aud claim"),
     STR(audience_regex, NULL, PL_OPT_LIVE, "pattern that an aud claim must match; excludes audience"),
     STR(issuer, NULL, PL_OPT_LIVE, "required iss claim"),
@@ -122,9 +130,9 @@ static const struct pl_opt channel_table[] = {
     ENUM(force_recovery_mode, NULL, recovery_modes, PL_OPT_LIVE, "stream: all missed publications; cache: the newest one"),
     NS_BOOL(auto_cache_recover, "cache mode: every subscribe gets the newest publication; needs force_recovery"),
     ROW("allowed_delta_types", .kind = PL_OPT_FLAGS, .flags = PL_OPT_LIVE, .offset = AT(allowed_delta_types), .words = delta_types,
-        .text = "delta formats that subscribers may ask for"),
+        .text = "delta formats that subscribers may ask for", .unbuilt = "not built yet: subscribers get whole publications"),
     NS_BOOL(delta_publish, "make a delta for every publication without being asked by the publisher"),
-    NS_BOOL(allow_tags_filter, "subscribers may give a filter on tags"),
+    BOOL_UNBUILT(allow_tags_filter, PL_OPT_LIVE, "subscribers may give a filter on tags", "not built yet: a subscribe with a filter gets error 108 (not available)"),
     NS_BOOL(allow_subscribe_for_client, "users may subscribe without a token"),
     NS_BOOL(allow_subscribe_for_anonymous, "extends allow_subscribe_for_client to anonymous users"),
     NS_BOOL(allow_publish_for_client, "users may publish"),
@@ -211,7 +219,7 @@ static const struct pl_opt rpc_table[] = {
     SIZE(s.read_buffer_size, NULL, 0, GIB, PL_OPT_NO_EFFECT, "no effect: buffers are lent to a connection only while it is read"), \
     BOOL(s.use_write_buffer_pool, PL_OPT_NO_EFFECT, "no effect: there are no write buffers to pool"), \
     SIZE(s.write_buffer_size, NULL, 0, GIB, PL_OPT_NO_EFFECT, "no effect: what the socket takes is never buffered"), \
-    DUR(s.write_timeout, "1s", 1, HOUR, 0, "a socket that takes nothing for this long is closed"), \
+    DUR_UNBUILT(s.write_timeout, "1s", 1, HOUR, 0, "a socket that takes nothing for this long is closed", "not built yet: a client that takes nothing is closed when its queue is full or its pong is due"), \
     SIZE(s.message_size_limit, "65536", 1, GIB, 0, "longest message from a client, bytes; longer: close 1009"), \
     SIZE(s.decompressed_message_size_limit, NULL, 0, GIB, 0, "the same after inflating; 0: ten times message_size_limit")
 
@@ -245,12 +253,10 @@ const struct pl_opt pl_options[] = {
     SIZE(http_server.max_body_size, "33554432", 1024, 4 * GIB, PL_OPT_PEAL, "longest API request body, bytes; longer: 413"),
     DUR(http_server.read_header_timeout, "10s", 1, HOUR, PL_OPT_PEAL, "longest time to send the head of a request; more: 408"),
     DUR(http_server.read_timeout, "30s", 1, HOUR, PL_OPT_PEAL, "longest time to send a whole request"),
-    DUR(http_server.write_timeout, "10s", 1, HOUR, PL_OPT_PEAL, "longest time to take an ordinary response"),
     DUR(http_server.keepalive_timeout, "75s", 1, 24 * HOUR, PL_OPT_PEAL, "an idle connection between requests is closed after this"),
-    INT(http_server.backlog, "4096", 1, 65535, PL_OPT_PEAL, "listen queue of each listener"),
-    INT(http_server.max_connections, NULL, 0, INT_MAX, PL_OPT_PEAL, "open connections of clients; 0: as the descriptor limit allows"),
-    INT(http_server.max_connections_per_address, NULL, 0, INT_MAX, PL_OPT_PEAL, "the same per address; 0: no limit"),
-    INT(http_server.accept_rate, NULL, 0, INT_MAX, PL_OPT_PEAL, "new connections a second; 0: no limit"),
+    INT(http_server.max_connections, NULL, 0, INT_MAX, PL_OPT_PEAL, "open connections on the client listener; 0: as the descriptor limit allows"),
+    INT(http_server.max_connections_per_address, NULL, 0, INT_MAX, PL_OPT_PEAL, "the same of one address (IPv6: of its /64); 0: no limit"),
+    INT(http_server.accept_rate, NULL, 0, INT_MAX, PL_OPT_PEAL, "new connections a second on the client listener; 0: no limit"),
     INT(http_server.send_buffer, NULL, 0, INT_MAX, PL_OPT_PEAL, "kernel send buffer per connection, bytes; 0: the kernel decides"),
 
     ENUM(log.level, "info", log_levels, PL_OPT_LIVE, "the least important lines that are written"),
@@ -275,9 +281,9 @@ const struct pl_opt pl_options[] = {
     INT(client.channel_limit, "128", 0, 1000000, 0, "subscriptions of one connection"),
     SIZE(client.queue_max_size, "1048576", 1024, GIB, 0, "output waiting for one client, bytes; more: close 3008"),
     DUR(client.presence_update_interval, "27s", SEC, YEAR, 0, "how often presence is refreshed and subscriptions are checked"),
-    INT(client.concurrency, NULL, 0, 1024, 0, "commands of one connection that may run at once; 0 or 1: strictly in order"),
-    DUR(client.channel_position_check_delay, "40s", 0, YEAR, 0, "a position is checked when this long without publications"),
-    DUR(client.channel_position_max_time_lag, NULL, 0, YEAR, 0, "publications later than this end the subscription; 0: off"),
+    INT_UNBUILT(client.concurrency, NULL, 0, 1024, 0, "commands of one connection that may run at once; 0 or 1: strictly in order", "not built yet: commands of a connection run strictly in order"),
+    DUR_UNBUILT(client.channel_position_check_delay, "40s", 0, YEAR, 0, "a position is checked when this long without publications", "not needed while channels live in this process: positions cannot be lost"),
+    DUR_UNBUILT(client.channel_position_max_time_lag, NULL, 0, YEAR, 0, "publications later than this end the subscription; 0: off", "not built yet: late publications are delivered"),
     INT(client.connection_limit, NULL, 0, INT_MAX, 0, "connected clients on this node; 0: no limit"),
     INT(client.user_connection_limit, NULL, 0, INT_MAX, 0, "connected clients of one user on this node; 0: no limit"),
     INT(client.connection_rate_limit, NULL, 0, INT_MAX, 0, "burst of new connections, one more each second; 0: no limit"),
@@ -289,12 +295,11 @@ const struct pl_opt pl_options[] = {
     BOOL(client.insecure, 0, "no authentication, everything allowed. For tests only"),
     BOOL(client.subscribe_to_user_personal_channel.enabled, 0, "each user is subscribed to a channel of its own"),
     STR_MAX(client.subscribe_to_user_personal_channel.personal_channel_namespace, NULL, 255, 0, "namespace of that channel"),
-    BOOL(client.subscribe_to_user_personal_channel.single_connection, 0, "a newer connection of the user ends older ones; needs presence there"),
+    BOOL_UNBUILT(client.subscribe_to_user_personal_channel.single_connection, 0, "a newer connection of the user ends older ones; needs presence there", "not built yet: older connections of the user stay"),
     ROW("client.connect_code_to_unidirectional_disconnect.enabled", .kind = PL_OPT_BOOL,
         .offset = AT(client.connect_code_to_unidirectional_disconnect_enabled), .text = "translate connect errors of unidirectional clients"),
     LIST("client.connect_code_to_unidirectional_disconnect.transforms", client.connect_code_transforms, client.n_connect_code_transforms,
          to_disconnect_table, 1000, 0, "which error becomes which disconnect"),
-    INT(client.unauthenticated_limit, NULL, 0, INT_MAX, PL_OPT_PEAL, "connections that have not completed connect; 0: no limit"),
 
     BLOCK("channel.without_namespace", channel.without_namespace, channel_table + 1), /* all but the name */
     LIST("channel.namespaces", channel.namespaces, channel.n_namespaces, channel_table, 10000, PL_OPT_LIVE, "namespaces and their options"),
@@ -353,7 +358,7 @@ const struct pl_opt pl_options[] = {
     STR(admin.web_proxy_address, NULL, 0, "development server to pass the pages to"),
 
     ENDPOINT("prometheus", prometheus.at, "/metrics", "metrics in Prometheus text format", NULL),
-    BOOL(prometheus.instrument_http_handlers, 0, "count requests per path, method and status"),
+    BOOL_UNBUILT(prometheus.instrument_http_handlers, 0, "count requests per path, method and status", "not built yet: requests are counted per status only"),
     BOOL(prometheus.recovered_publications_histogram, 0, "how many publications recoveries bring"),
     BOOL(prometheus.native_histograms, PL_OPT_NO_EFFECT, "no effect: histograms have fixed buckets"),
     STR_MAX(prometheus.prefix, "peal", 64, PL_OPT_PEAL, "first part of every metric's name"),
@@ -365,7 +370,7 @@ const struct pl_opt pl_options[] = {
 
     BOOL(usage_stats.disabled, PL_OPT_NO_EFFECT, "no effect: nothing is ever sent home"),
     STR_MAX(node.name, NULL, 255, 0, "this node's name; empty: host name, _ and port"),
-    DUR(node.info_metrics_aggregate_interval, "60s", SEC, YEAR, 0, "period of the metrics in the API's info"),
+    DUR_UNBUILT(node.info_metrics_aggregate_interval, "60s", SEC, YEAR, 0, "period of the metrics in the API's info", "not built yet: info carries no metrics"),
     DUR(shutdown.timeout, "30s", 1, HOUR, 0, "longest graceful stop"),
     END
 };

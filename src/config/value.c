@@ -349,6 +349,30 @@ static void set_list(const struct given *g, void *base)
     json_decref(parsed);
 }
 
+/* Does the field hold something else than its default? */
+static bool is_used(const struct pl_opt *o, const void *at)
+{
+    struct pl_slice def = pl_slice_str(o->def);
+    int64_t n = 0;
+
+    switch (o->kind) {
+    case PL_OPT_STRING: return strcmp(*(const char *const *)at, o->def != NULL ? o->def : "") != 0;
+    case PL_OPT_SECRET: return pl_secret_is_set(*(const struct pl_secret *)at);
+    case PL_OPT_BOOL: return *(const bool *)at != ((o->flags & PL_OPT_INVERT) != 0);
+    case PL_OPT_INT: return def.len == 0 || !pl_i64_parse(def, &n) ? *(const int *)at != 0 : *(const int *)at != n;
+    case PL_OPT_INT64: return *(const int64_t *)at != 0;
+    case PL_OPT_DURATION: return *(const int64_t *)at != (pl_duration_parse(def, &n) == PL_OK ? n : 0);
+    case PL_OPT_SIZE: return *(const size_t *)at != (size_t)(pl_size_parse(def, &n) ? n : 0);
+    case PL_OPT_ENUM:
+    case PL_OPT_FLAGS: return *(const unsigned *)at != 0;
+    case PL_OPT_STRINGS: return ((const struct pl_strlist *)at)->n != 0;
+    case PL_OPT_CIDRS: return ((const struct pl_cidr_list *)at)->n != 0;
+    case PL_OPT_LIST: return true;
+    case PL_OPT_BLOCK: break;
+    }
+    return false;
+}
+
 void pl_value_set(struct pl_loader *l, const struct pl_opt *o, void *base, const char *path, const json_t *json, struct pl_slice text)
 {
     struct given g = { l, o, path, json, text, json == NULL || json_is_string(json) };
@@ -382,8 +406,6 @@ void pl_value_set(struct pl_loader *l, const struct pl_opt *o, void *base, const
             break;
         }
         *(bool *)at = (o->flags & PL_OPT_INVERT) != 0 ? !v : v;
-        if (v && o->unbuilt != NULL && l->source.kind != PL_FROM_DEFAULT)
-            pl_loader_warn(l, path, "%s", o->unbuilt);
         break;
     }
     case PL_OPT_INT:
@@ -437,6 +459,8 @@ void pl_value_set(struct pl_loader *l, const struct pl_opt *o, void *base, const
         PL_UNREACHABLE(); /* pl_opt_find gives leaves only */
     }
     json_decref(parsed);
+    if (o->unbuilt != NULL && l->source.kind != PL_FROM_DEFAULT && is_used(o, at))
+        pl_loader_warn(l, path, "%s", o->unbuilt);
 }
 
 void pl_value_defaults(struct pl_loader *l, const struct pl_opt *table, void *base)

@@ -44,12 +44,11 @@
 /* Why a new socket was turned away. */
 #define PL_LABEL_ACCEPT(V, L) \
     V(L, CONNECTIONS, "max_connections") V(L, ADDRESS, "max_connections_per_address") V(L, RATE, "accept_rate") \
-    V(L, UNAUTHENTICATED, "unauthenticated_limit") V(L, DENIED, "deny") V(L, DESCRIPTORS, "descriptors") V(L, MEMORY, "memory")
+    V(L, MEMORY, "memory")
 
 /* Why a client was turned away before its connect was answered. */
 #define PL_LABEL_ADMIT(V, L) \
-    V(L, CONNECTION_LIMIT, "connection_limit") V(L, RATE, "connection_rate_limit") V(L, USER, "user_connection_limit") V(L, ORIGIN, "origin") \
-    V(L, ACCESS, "deny") V(L, UNAUTHENTICATED, "unauthenticated_limit")
+    V(L, CONNECTION_LIMIT, "connection_limit") V(L, RATE, "connection_rate_limit") V(L, ORIGIN, "origin")
 
 /* Why a token was refused. */
 #define PL_LABEL_TOKEN(V, L) V(L, MALFORMED, "malformed") V(L, ALGORITHM, "algorithm") V(L, SIGNATURE, "signature") V(L, CLAIMS, "claims") V(L, EXPIRED, "expired")

@@ -49,6 +49,8 @@ static void die(struct pl_conn *c)
     net->n_conns--;
     atomic_fetch_sub_explicit(&net->load, 1, memory_order_relaxed);
     pl_net_metric(c->shard, PL_M_CONNECTIONS, -1);
+    if ((c->flags & PL_CONN_F_COUNTED) != 0)
+        pl_admit_give(net->admit, &c->peer);
     c->deferred.free = conn_free;
     pl_shard_defer(c->shard, &c->deferred);
 }

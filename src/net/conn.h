@@ -116,6 +116,12 @@ struct pl_listener {
  * shards run. err_text gets a sentence that names address and cause. */
 enum pl_err pl_net_listen(struct pl_node *n, const struct pl_listen_opts *opts, struct pl_listener **ret, struct pl_buf *err_text)
     PL_MUST_CHECK;
+/* Limits of the client listeners, node-wide; 0: none. After the first pl_net_init and before pl_net_listen. What is over one is closed at
+ * once and counted (ACCEPT_REFUSED). The address is the client's where a PROXY header tells it. */
+struct pl_net_limits {
+    unsigned connections, per_address, rate; /* open; open of one address or IPv6 /64; new ones a second */
+};
+void pl_net_limit(struct pl_node *n, const struct pl_net_limits *limits);
 void pl_net_stop_accepting(struct pl_shard *s);                    /* graceful stop, shard by shard; closes its listeners */
 /* Calls fn for each connection of the shard; fn may close it. */
 void pl_net_each(struct pl_shard *s, void (*fn)(struct pl_conn *c, void *arg), void *arg);

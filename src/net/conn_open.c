@@ -31,8 +31,27 @@ static void handshake(struct pl_conn *c)
     opened(c);
 }
 
+/* Here the client's address is known and nothing was spent on it yet. */
+static bool admit(struct pl_conn *c)
+{
+    struct pl_admit *a = pl_net_of(c->shard)->admit;
+    int limit;
+
+    if (a == NULL || (c->listener->opts.mask & PL_LISTEN_EXTERNAL) == 0)
+        return true;
+    if (pl_admit_take(a, &c->peer, c->shard->now_ms, &limit) != PL_OK) {
+        pl_net_metric(c->shard, PL_M_ACCEPT_REFUSED + limit, 1);
+        pl_conn_fail(c, PL_END_RESET);
+        return false;
+    }
+    c->flags |= PL_CONN_F_COUNTED;
+    return true;
+}
+
 static void after_proxy(struct pl_conn *c)
 {
+    if (!admit(c))
+        return;
     if (c->listener->opts.tls == NULL) {
         opened(c);
         return;
@@ -118,7 +137,8 @@ void pl_conn_accepted(struct pl_shard *s, const struct pl_listener *l, int sock,
     if (l->opts.sndbuf != 0 || l->opts.notsent_lowat != 0)
         s->world->ops->tune(s->world, sock, l->opts.sndbuf, l->opts.notsent_lowat);
     if (l->opts.proxy_protocol == NULL && l->opts.tls == NULL) {
-        opened(c);
+        if (admit(c))
+            opened(c);
         return;
     }
     pl_timer_start(s, &c->timer, s->now_ms + PL_CONN_HANDSHAKE_MS);

@@ -113,6 +113,10 @@ enum pl_err pl_conn_load(struct pl_shard *s, const struct pl_listener *l, struct
         c->flags |= PL_CONN_F_BLOCKED;
         pl_conn_arm(c, c->armed | PL_POLL_OUT);
     }
+    if (pl_net_of(s)->admit != NULL && l != NULL && (l->opts.mask & PL_LISTEN_EXTERNAL) != 0) {
+        pl_admit_force(pl_net_of(s)->admit, &c->peer);
+        c->flags |= PL_CONN_F_COUNTED;
+    }
     *ret = c;
     return PL_OK;
 }

@@ -28,6 +28,7 @@ struct node_net {
     unsigned n_shards; /* initialised */
     struct pl_listener **v;
     size_t n;
+    struct pl_admit *admit; /* owned; NULL: no limits */
 };
 
 /* ---- which shard ---- */
@@ -182,6 +183,15 @@ static enum pl_err accepter_add(struct pl_shard *s, const struct pl_listener *l,
     return PL_OK;
 }
 
+void pl_net_limit(struct pl_node *n, const struct pl_net_limits *limits)
+{
+    struct node_net *nn = n->rooms[PL_ROOM_NET];
+
+    nn->admit = pl_admit_new(limits, n->hash_key);
+    for (unsigned i = 0; i < n->n_shards; i++)
+        pl_net_of(n->shards[i])->admit = nn->admit;
+}
+
 void pl_net_stop_accepting(struct pl_shard *s)
 {
     struct pl_net *net = pl_net_of(s);
@@ -276,6 +286,7 @@ void pl_net_fini(struct pl_shard *s)
     for (size_t i = 0; i < nn->n; i++)
         free(nn->v[i]);
     free(nn->v);
+    pl_admit_free(&nn->admit);
     free(nn);
     s->node->rooms[PL_ROOM_NET] = NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "base/slab.h"
 #include "metrics/metrics.h"
+#include "net/admit.h"
 #include "net/conn.h"
 
 /*   DIAL -> OPEN        PROXY -> TLS -> OPEN      any -> CLOSED -> DEAD      OPEN -> LINGER -> CLOSED */
@@ -23,6 +24,7 @@ enum {
     PL_CONN_F_KICK = 8,     /* kept input (or TLS's) is to be delivered from the loop */
     PL_CONN_F_NOTIFY = 16,  /* on_closed is owed */
     PL_CONN_F_PENDING = 32, /* stands in net->pending */
+    PL_CONN_F_COUNTED = 64, /* has a place in net->admit */
 };
 enum {
     PL_CONN_IN_LIMIT = 65536,
@@ -50,6 +52,7 @@ struct pl_net {
     struct bio_method_st *bio_method;
     struct pl_conn *bio_conn;                   /* whose turn it is */
     bool bio_eof;
+    struct pl_admit *admit;                     /* the node's; NULL: no limits */
 };
 
 static inline struct pl_net *pl_net_of(const struct pl_shard *s)

@@ -85,10 +85,13 @@ static enum pl_err open_one(struct pl_server *s, const char *address, int port, 
 enum pl_err server_listen(struct pl_server *s, struct pl_buf *err_text)
 {
     const struct pl_config *cfg = s->opts.config;
+    const struct pl_net_limits limits = { (unsigned)cfg->http_server.max_connections, (unsigned)cfg->http_server.max_connections_per_address,
+                                          (unsigned)cfg->http_server.accept_rate };
     bool has_internal = cfg->http_server.internal_port != 0 || cfg->http_server.internal_address[0] != '\0';
     struct pl_tls_ctx *internal_tls = NULL;
     enum pl_err err = PL_OK;
 
+    pl_net_limit(s->node, &limits);
     if (cfg->http_server.tls.enabled)
         err = make_tls(s, &cfg->http_server.tls, "http_server.tls", &s->tls, err_text);
     if (err == PL_OK && cfg->http_server.internal_tls.enabled)
