@@ -183,6 +183,7 @@ static enum pl_err finish(struct pl_sess *s)
         r.time_ms = s->shard->wall_ms;
     sess_move(s, PL_SESS_LIVE);
     s->flags = (uint16_t)((s->flags & ~PL_SESS_HOLD) | PL_SESS_COUNTED);
+    sess_count_unauthenticated(s->shard, -1);
     sess_count_live(s->shard, 1);
     pl_metric_add(s->shard->cells, PL_M_CONNECTS + s->pipe->ops->metric, 1);
     s->dialect->reply_connect(s, c->id, &r, sess_message(s));

@@ -14,6 +14,7 @@ struct user_count {
 
 struct node_room {
     atomic_llong n_live;
+    atomic_llong n_unauthenticated; /* sessions that have not completed connect */
     atomic_llong bucket_ms;      /* monotonic time at which the rate bucket was (or will be) full */
     pthread_mutex_t user_lock;   /* rank: leaf; guards users */
     struct pl_table users;
@@ -63,6 +64,12 @@ void sess_count_live(struct pl_shard *s, int change)
     atomic_fetch_add_explicit(&node_room_of(s->node)->n_live, change, memory_order_relaxed);
 }
 
+void sess_count_unauthenticated(struct pl_shard *s, int change)
+{
+    pl_metric_add(s->cells, PL_M_UNAUTHENTICATED, change);
+    atomic_fetch_add_explicit(&node_room_of(s->node)->n_unauthenticated, change, memory_order_relaxed);
+}
+
 /* A bucket of `burst` tokens that refills one a second (wire-protocol.md 1.2), kept as the time at which it is full again: one atomic
  * for all shards. */
 static bool rate_take(struct pl_shard *s, int burst)
@@ -85,6 +92,11 @@ bool pl_sess_admit(struct pl_shard *s)
     if (cfg->client.connection_limit > 0 &&
         atomic_load_explicit(&node_room_of(s->node)->n_live, memory_order_relaxed) >= cfg->client.connection_limit) {
         pl_metric_add(s->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_CONNECTION_LIMIT, 1);
+        return false;
+    }
+    if (cfg->client.unauthenticated_limit > 0 &&
+        atomic_load_explicit(&node_room_of(s->node)->n_unauthenticated, memory_order_relaxed) >= cfg->client.unauthenticated_limit) {
+        pl_metric_add(s->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_UNAUTHENTICATED, 1);
         return false;
     }
     if (cfg->client.connection_rate_limit > 0 && !rate_take(s, cfg->client.connection_rate_limit)) {

@@ -234,6 +234,7 @@ enum pl_err pl_sess_load(struct pl_shard *shard, struct pl_rec_in rec, struct pl
         sess_timer_set(s);
     sess_user_link(s);
     if ((s->flags & PL_SESS_COUNTED) != 0) {
+        sess_count_unauthenticated(shard, -1); /* pl_sess_new took it for a new one */
         sess_count_live(shard, 1);
         (void)sess_user_limit_take(s); /* it had its place there before */
     }

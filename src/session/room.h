@@ -147,5 +147,6 @@ enum pl_err sess_bad(struct pl_sess *s, enum pl_reason why);                 /* 
 bool sess_user_limit_take(struct pl_sess *s);                    /* false: client.user_connection_limit reached */
 void sess_user_limit_give(struct pl_sess *s);
 void sess_count_live(struct pl_shard *s, int change);
+void sess_count_unauthenticated(struct pl_shard *s, int change);
 
 #endif

@@ -157,6 +157,8 @@ static void sess_die(struct pl_sess *s)
     sess_user_limit_give(s);
     if ((s->flags & PL_SESS_COUNTED) != 0)
         sess_count_live(s->shard, -1);
+    else
+        sess_count_unauthenticated(s->shard, -1);
     rare_free(s);
     pl_list_remove(&s->all);
     pl_str_unref(&s->user);
@@ -210,6 +212,7 @@ enum pl_err pl_sess_new(struct pl_shard *shard, const struct pl_sess_opts *opts,
     room->frames[(opts->render_class & PL_CLASS_FRAMING) >> 4] = opts->pipe->ops->frame;
     pl_list_push_back(&room->all, &s->all);
     opts->pipe->sess = s;
+    sess_count_unauthenticated(shard, 1);
     sess_timers_new(s);
     *ret = s;
     return PL_OK;
