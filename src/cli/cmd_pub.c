@@ -104,11 +104,15 @@ static int tell(const struct outcome *out)
     else if (r.code != 0)
         fprintf(stderr, "peal: error %" PRIu32 ": %.*s\n", r.code, PL_FMT(r.message));
     else {
+        struct pl_buf epoch = pl_buf_init(65536);
+
         code = PL_EXIT_OK;
+        pl_json_put_str(&epoch, r.epoch);
         if (r.offset != 0)
-            printf("{\"offset\":%" PRIu64 ",\"epoch\":\"%.*s\"}\n", r.offset, PL_FMT(r.epoch));
+            printf("{\"offset\":%" PRIu64 ",\"epoch\":%.*s}\n", r.offset, PL_FMT(pl_buf_slice(&epoch)));
         else
             printf("{}\n");
+        pl_buf_fini(&epoch);
     }
     pl_scratch_fini(&scratch);
     return code;

@@ -70,7 +70,7 @@ static void on_subscribed(struct pl_client *c, struct pl_client_sub *s, const st
 
     note(p, "subscribed to %.*s%s\n", PL_FMT(s->channel), how->was_recovering && how->recovered ? ", nothing missed" : "");
     if (how->was_recovering && !how->recovered)
-        fprintf(stderr, "peal: %.*s: messages from offset %" PRIu64 " on are missing\n", PL_FMT(s->channel), how->missed_from);
+        fprintf(stderr, "peal: %.*s: messages from offset %" PRIu64 " on may be missing\n", PL_FMT(s->channel), how->missed_from);
 }
 
 static void on_unsubscribed(struct pl_client *c, struct pl_client_sub *s, uint32_t code, struct pl_slice reason)
