@@ -64,6 +64,7 @@ static inline bool is_over(const struct pl_sess *s) { return s->state == PL_SESS
 /* sess.c */
 void sess_move(struct pl_sess *s, enum pl_sess_state next);
 struct pl_rare *sess_rare(struct pl_sess *s);                    /* NULL: no memory */
+void sess_rare_drop(struct pl_sess *s);                          /* frees it if nothing in it is in use */
 void sess_user_link(struct pl_sess *s);
 void sess_user_unlink(struct pl_sess *s);
 void sess_op_begin(struct pl_sess *s);                           /* an operation is in flight: input waits */

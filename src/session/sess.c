@@ -56,6 +56,15 @@ static void rare_free(struct pl_sess *s)
     s->rare = NULL;
 }
 
+void sess_rare_drop(struct pl_sess *s)
+{
+    const struct pl_rare *r = s->rare;
+
+    if (r != NULL && r->connect == NULL && r->rest.len == 0 && r->meta == NULL && r->header_user == NULL && r->name == NULL
+        && r->version == NULL && s->state != PL_SESS_DRAINING)
+        rare_free(s);
+}
+
 /* xorshift64*: spreads timers, protects nothing. */
 uint64_t sess_random(struct pl_shard *shard, uint64_t below)
 {
