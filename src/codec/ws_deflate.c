@@ -9,9 +9,13 @@
 enum {
     INFLATE_STEP = 16 * 1024, /* output between two looks at the limit */
     DEFLATE_STEP = 4 * 1024,
+    DEFLATE_MEM = 8,          /* zlib's default */
     RESTARTS_MAX = 16,        /* final blocks inside one message; an honest sender needs at most one */
     SCRATCH_KEEP = 64 * 1024,
-    RAW_BITS_MIN = 9          /* zlib has no raw deflate with a window of 256 bytes */
+    RAW_BITS_MIN = 9,         /* zlib has no raw deflate with a window of 256 bytes */
+    SMALL_MAX = 1024,         /* up to here zlib is faster than libdeflate, whose tables are large: 6 us to 16 for 512 bytes */
+    SMALL_BITS = 11,          /* zlib's for those: 16 KiB in all, and no distance beyond SMALL_MAX comes up anyway */
+    SMALL_MEM = 4
 };
 
 /* RFC 7692 7.2.1: what the sender cut off and the receiver puts back, an empty stored block without its header. */
@@ -29,6 +33,8 @@ struct pl_ws_deflater {
 
 struct pl_ws_zip {
     struct libdeflate_compressor *one_shot; /* owned; made at first use */
+    z_stream small;                         /* owned if has_small; for messages up to SMALL_MAX */
+    bool has_small;
     struct pl_ws_inflater *inflater;        /* owned; made at first use */
     struct pl_buf scratch;
     int level;
@@ -169,13 +175,13 @@ enum pl_err pl_ws_inflater_set_window(struct pl_ws_inflater *f, struct pl_slice 
 
 /* ---- deflate ---- */
 
-static enum pl_err deflate_init(z_stream *z, unsigned bits, int level)
+static enum pl_err deflate_init(z_stream *z, unsigned bits, int level, int mem)
 {
     /* A window of 256 bytes: matches of distance 1 only, which any window holds. */
     int strategy = bits < RAW_BITS_MIN ? Z_RLE : Z_DEFAULT_STRATEGY;
 
     PL_ASSERT(bits >= 8 && bits <= 15 && level >= 1 && level <= 9);
-    return deflateInit2(z, level, Z_DEFLATED, -(int)(bits < RAW_BITS_MIN ? RAW_BITS_MIN : bits), 8, strategy) == Z_OK
+    return deflateInit2(z, level, Z_DEFLATED, -(int)(bits < RAW_BITS_MIN ? RAW_BITS_MIN : bits), mem, strategy) == Z_OK
                ? PL_OK : PL_ENOMEM;
 }
 
@@ -215,7 +221,7 @@ enum pl_err pl_ws_deflater_new(unsigned bits, int level, struct pl_ws_deflater *
     if (d == NULL)
         return PL_ENOMEM;
     d->bits = (uint8_t)bits;
-    if (deflate_init(&d->z, bits, level) != PL_OK) {
+    if (deflate_init(&d->z, bits, level, DEFLATE_MEM) != PL_OK) {
         free(d);
         return PL_ENOMEM;
     }
@@ -271,14 +277,23 @@ enum pl_err pl_ws_zip_new(int level, struct pl_ws_zip **ret)
     return PL_OK;
 }
 
+/* Compressors only; the scratch stays, it may be lent. */
+static void drop_compressors(struct pl_ws_zip *z)
+{
+    libdeflate_free_compressor(z->one_shot);
+    z->one_shot = NULL;
+    if (z->has_small)
+        (void)deflateEnd(&z->small); /* nothing pending, as above */
+    z->has_small = false;
+}
+
 void pl_ws_zip_set_level(struct pl_ws_zip *z, int level)
 {
     PL_ASSERT(level >= 1 && level <= 9);
     if (z->level == level)
         return;
     z->level = level;
-    libdeflate_free_compressor(z->one_shot);
-    z->one_shot = NULL;
+    drop_compressors(z);
 }
 
 void pl_ws_zip_free(struct pl_ws_zip **take_z)
@@ -288,7 +303,7 @@ void pl_ws_zip_free(struct pl_ws_zip **take_z)
     if (z == NULL)
         return;
     pl_ws_inflater_free(&z->inflater);
-    libdeflate_free_compressor(z->one_shot);
+    drop_compressors(z);
     pl_buf_fini(&z->scratch);
     free(z);
     *take_z = NULL;
@@ -298,13 +313,30 @@ void pl_ws_zip_free(struct pl_ws_zip **take_z)
 static enum pl_err zip_small_window(const struct pl_ws_zip *z, struct pl_slice message, unsigned bits, struct pl_buf *out)
 {
     z_stream stream = { 0 };
-    enum pl_err err = deflate_init(&stream, bits, z->level);
+    enum pl_err err = deflate_init(&stream, bits, z->level, DEFLATE_MEM);
 
     if (err != PL_OK)
         return err;
     err = deflate_all(&stream, message, out);
     (void)deflateEnd(&stream); /* nothing pending, as above */
     return err;
+}
+
+static enum pl_err zip_small_message(struct pl_ws_zip *z, struct pl_slice message, struct pl_buf *out)
+{
+    enum pl_err err;
+    int rc;
+
+    if (!z->has_small) {
+        z->small = (z_stream){ 0 };
+        err = deflate_init(&z->small, SMALL_BITS, z->level, SMALL_MEM);
+        if (err != PL_OK)
+            return err;
+        z->has_small = true;
+    }
+    rc = deflateReset(&z->small);
+    PL_ASSERT(rc == Z_OK);
+    return deflate_all(&z->small, message, out);
 }
 
 enum pl_err pl_ws_zip_message(struct pl_ws_zip *z, struct pl_slice message, unsigned bits, struct pl_buf *out)
@@ -319,6 +351,8 @@ enum pl_err pl_ws_zip_message(struct pl_ws_zip *z, struct pl_slice message, unsi
     }
     if (bits < 15 && message.len > (size_t)1 << bits)
         return zip_small_window(z, message, bits, out);
+    if (message.len <= SMALL_MAX)
+        return zip_small_message(z, message, out);
     if (z->one_shot == NULL)
         z->one_shot = libdeflate_alloc_compressor(z->level);
     if (z->one_shot == NULL)

@@ -50,8 +50,8 @@ void pl_ws_zip_free(struct pl_ws_zip **take_z); /* NULL is fine */
 void pl_ws_zip_set_level(struct pl_ws_zip *z, int level); /* from the next message on */
 
 /* Append the payload of one compressed message made from an empty window, for receivers with server_no_context_takeover
- * and a window of `bits`: any number of them may get the same bytes. Ends with a final block and a zero byte (RFC 7692
- * 7.2.3.4). PL_ENOMEM, PL_ETOOBIG (out's limit). Not smaller than the message? The caller may send that instead. */
+ * and a window of `bits`: any number of them may get the same bytes. Over 1 KiB it ends with a final block and a zero byte
+ * (RFC 7692 7.2.3.4), which needs a receiver that starts afresh with each message. PL_ENOMEM, PL_ETOOBIG (out's limit). Not smaller than the message? The caller may send that instead. */
 enum pl_err pl_ws_zip_message(struct pl_ws_zip *z, struct pl_slice message, unsigned bits, struct pl_buf *out)
     PL_MUST_CHECK;
 

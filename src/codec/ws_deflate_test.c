@@ -148,7 +148,7 @@ static void a_bomb_stops_at_the_limit_exactly(void **state)
     free(zeros);
 }
 
-static const size_t sizes[] = { 0, 1, 2, 100, 255, 256, 257, 511, 512, 513, 4000, 16384, 32768, 40000, 200000 };
+static const size_t sizes[] = { 0, 1, 2, 100, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 4000, 16384, 32768, 40000, 200000 };
 enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
 
 static void shared_messages_of_any_size_fit_every_window_of_a_fresh_or_a_kept_inflater(void **state)
@@ -258,6 +258,32 @@ static void a_window_too_long_for_its_size_is_refused(void **state)
     pl_ws_inflater_free(&f);
 }
 
+static void another_level_counts_from_the_next_message_on(void **state)
+{
+    struct pl_buf fast = pl_buf_init(MIB), small = pl_buf_init(MIB);
+    struct pl_ws_zip *z = NULL;
+    uint8_t *text = malloc(100000);
+
+    (void)state;
+    assert_non_null(text);
+    fill(text, 100000, 5);
+    assert_int_equal(pl_ws_zip_new(1, &z), PL_OK);
+    for (size_t n = 1000; n <= 100000; n *= 100) {
+        pl_buf_clear(&fast);
+        pl_buf_clear(&small);
+        pl_ws_zip_set_level(z, 1);
+        assert_int_equal(pl_ws_zip_message(z, pl_slice(text, n), 15, &fast), PL_OK);
+        pl_ws_zip_set_level(z, 9);
+        assert_int_equal(pl_ws_zip_message(z, pl_slice(text, n), 15, &small), PL_OK);
+        assert_true(small.len < fast.len);
+        check_inflates(pl_ws_zip_inflater(z), pl_buf_slice(&small), pl_slice(text, n));
+    }
+    pl_ws_zip_free(&z);
+    pl_buf_fini(&fast);
+    pl_buf_fini(&small);
+    free(text);
+}
+
 static void scratch_gives_large_memory_back(void **state)
 {
     struct pl_ws_zip *z = NULL;
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test(context_takeover_holds_over_many_messages_and_over_a_move),
         cmocka_unit_test(takeover_makes_a_repeated_message_small),
         cmocka_unit_test(a_window_too_long_for_its_size_is_refused),
+        cmocka_unit_test(another_level_counts_from_the_next_message_on),
         cmocka_unit_test(scratch_gives_large_memory_back),
     };
 
