@@ -202,6 +202,7 @@ struct pl_config {
         int concurrency;
         int64_t channel_position_check_delay_ms, channel_position_max_time_lag_ms;
         int connection_limit, user_connection_limit, connection_rate_limit; /* 0: none */
+        int unauthenticated_limit; /* Peal: connections that have not completed connect, 0: none */
         bool connect_include_server_time;
         int history_max_publication_limit, recovery_max_publication_limit;
         bool insecure, insecure_skip_token_signature_verify;

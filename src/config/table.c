@@ -286,6 +286,7 @@ const struct pl_opt pl_options[] = {
     DUR_UNBUILT(client.channel_position_max_time_lag, NULL, 0, YEAR, 0, "publications later than this end the subscription; 0: off", "not built yet: late publications are delivered"),
     INT(client.connection_limit, NULL, 0, INT_MAX, 0, "connected clients on this node; 0: no limit"),
     INT(client.user_connection_limit, NULL, 0, INT_MAX, 0, "connected clients of one user on this node; 0: no limit"),
+    INT(client.unauthenticated_limit, NULL, 0, INT_MAX, PL_OPT_PEAL, "connections that have not completed connect; over it new ones get 503; 0: no limit"),
     INT(client.connection_rate_limit, NULL, 0, INT_MAX, 0, "burst of new connections, one more each second; 0: no limit"),
     BOOL(client.connect_include_server_time, 0, "tell the time in the answer to connect"),
     INT(client.history_max_publication_limit, "300", 0, 1000000, 0, "most publications a client gets from one history call"),

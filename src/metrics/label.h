@@ -48,7 +48,8 @@
 
 /* Why a client was turned away before its connect was answered. */
 #define PL_LABEL_ADMIT(V, L) \
-    V(L, CONNECTION_LIMIT, "connection_limit") V(L, RATE, "connection_rate_limit") V(L, ORIGIN, "origin")
+    V(L, CONNECTION_LIMIT, "connection_limit") V(L, RATE, "connection_rate_limit") V(L, ORIGIN, "origin") \
+    V(L, UNAUTHENTICATED, "unauthenticated_limit")
 
 /* Why a token was refused. */
 #define PL_LABEL_TOKEN(V, L) V(L, MALFORMED, "malformed") V(L, ALGORITHM, "algorithm") V(L, SIGNATURE, "signature") V(L, CLAIMS, "claims") V(L, EXPIRED, "expired")
