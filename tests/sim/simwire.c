@@ -33,6 +33,7 @@ struct player {
     struct pl_server *server;
     struct client clients[MAX_CONNS];
     size_t n_clients;
+    uint64_t first_entropy; /* what the first node was made of */
     char error[512];
 };
 
@@ -71,6 +72,7 @@ static bool player_init(struct player *p, const struct pl_config *cfg, uint64_t 
     memset(p, 0, sizeof *p);
     p->sim = sim_new((struct sim_opts){ .seed = seed });
     p->cfg = cfg;
+    p->first_entropy = sim_entropy(p->sim);
     if (!server_start(p))
         return false;
     sim_run(p->sim);
@@ -91,8 +93,8 @@ static int same_sock(void *arg, int sock)
     return sock; /* the world keeps its sockets, whichever node has them */
 }
 
-/* Freezes the node and goes on in a fresh one. The entropy that the making of a node takes is put back, or every id would differ from
- * those of a run without. */
+/* Freezes the node and goes on in a fresh one. What is random about a node (keys, the spreading of pings) is the same again, and the
+ * entropy stream goes on where it was, or every id would differ from those of a run without. */
 static bool player_save(struct player *p)
 {
     struct pl_buf rec = pl_buf_init(OUT_LIMIT);
@@ -103,6 +105,7 @@ static bool player_save(struct player *p)
         wrong(p, "the node could not be written down", "");
     } else {
         server_stop(p);
+        sim_entropy_set(p->sim, p->first_entropy);
         if (server_start(p)) {
             enum pl_err err = pl_server_load(p->server, pl_buf_slice(&rec), same_sock, NULL);
 
