@@ -6,9 +6,10 @@
 #include "engine/engine.h"
 #include "hub/hub.h"
 #include "server/room.h"
+#include "session/sess.h"
 
 enum { RECORD_VERSION = 1 };
-enum { REC_NODE_ID = 1, REC_STARTED, REC_ENGINE, REC_CONN };
+enum { REC_NODE_ID = 1, REC_STARTED, REC_ENGINE, REC_CONN, REC_RATE_LEFT };
 enum { REC_CONN_KIND = 1, REC_CONN_INTERNAL, REC_CONN_BODY };
 
 struct save_ctx {
@@ -50,6 +51,7 @@ enum pl_err pl_server_save(struct pl_server *s, struct pl_buf *out)
         pl_hub_walk_all(n->shards[i]);
     pl_rec_bytes(&r, REC_NODE_ID, pl_slice(n->id, sizeof n->id));
     pl_rec_i64(&r, REC_STARTED, n->started_wall_ms);
+    pl_rec_u64(&r, REC_RATE_LEFT, pl_sess_rate_save(n->shards[0]));
     for (unsigned i = 0; i < n->n_shards; i++) {
         size_t mark = pl_rec_begin(&r, REC_ENGINE);
 
@@ -113,6 +115,8 @@ enum pl_err pl_server_load(struct pl_server *s, struct pl_slice sealed, int (*ma
             memcpy(n->id, f.value.p, sizeof n->id);
         else if (f.tag == REC_STARTED)
             n->started_wall_ms = pl_rec_get_i64(&f);
+        else if (f.tag == REC_RATE_LEFT)
+            pl_sess_rate_load(n->shards[0], pl_rec_get_u64(&f));
         else if (f.tag == REC_ENGINE)
             err = pl_engine(n)->load(n->shards[0], pl_rec_nested(&f));
         if (err != PL_OK)

@@ -85,6 +85,19 @@ static bool rate_take(struct pl_shard *s, int burst)
     return true;
 }
 
+uint64_t pl_sess_rate_save(struct pl_shard *s)
+{
+    long long full = atomic_load_explicit(&node_room_of(s->node)->bucket_ms, memory_order_relaxed);
+
+    return full > (long long)s->now_ms ? (uint64_t)full - s->now_ms : 0;
+}
+
+void pl_sess_rate_load(struct pl_shard *s, uint64_t left_ms)
+{
+    if (left_ms < INT32_MAX)
+        atomic_store_explicit(&node_room_of(s->node)->bucket_ms, (long long)(s->now_ms + left_ms), memory_order_relaxed);
+}
+
 bool pl_sess_admit(struct pl_shard *s)
 {
     const struct pl_config *cfg = s->node->config;

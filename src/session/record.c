@@ -108,6 +108,20 @@ static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
     return PL_OK;
 }
 
+/* Read one after the other and each put in front: turned round, they stand as they stood. Order is what a peer sees when several
+ * end at once. */
+static void subs_turn(struct pl_sess *s)
+{
+    struct pl_sub *sub = s->subs, *next;
+
+    s->subs = NULL;
+    for (; sub != NULL; sub = next) {
+        next = sub->next;
+        sub->next = s->subs;
+        s->subs = sub;
+    }
+}
+
 struct loading {
     struct pl_slice out;
     uint64_t state, ping_left, tick_left, drain_left;
@@ -224,6 +238,7 @@ enum pl_err pl_sess_load(struct pl_shard *shard, struct pl_rec_in rec, struct pl
         pl_sess_on_gone(s, false);
         return err;
     }
+    subs_turn(s);
     s->state = (uint8_t)l.state; /* the only other writer than sess_move: nothing leads here from NEW */
     s->ping_due = l.ping_left != 0 ? shard->now_ms + l.ping_left : 0;
     s->tick_due = l.tick_left != 0 ? shard->now_ms + l.tick_left : 0;

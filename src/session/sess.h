@@ -154,6 +154,9 @@ void pl_sess_node_init(struct pl_node *n);
 void pl_sess_node_fini(struct pl_node *n);
 /* Whether a new client connection may come in: connection_limit and connection_rate_limit of the node; counted when not. */
 bool pl_sess_admit(struct pl_shard *s);
+/* The node's bucket of the connection rate, for its record: milliseconds until it is full again. */
+uint64_t pl_sess_rate_save(struct pl_shard *s);
+void pl_sess_rate_load(struct pl_shard *s, uint64_t left_ms);
 extern const struct pl_sink_ops pl_sess_sink;
 
 /* Ends every session of the shard with SHUTDOWN (3001). */
