@@ -203,7 +203,9 @@ def judge(make, st, tally):
 def test_random_and_mutated_streams_at_every_port(start, certs, tmp_path):
     inner = free_port()
     cert, key = certs["localhost"]
-    both = start(cfg=config(http_server={"internal_port": str(inner)}, websocket={"compression": True}, threads=2))
+    # the watcher does not read while the others are fed, which takes longer than a ping period on a slow machine
+    both = start(cfg=config(http_server={"internal_port": str(inner)}, websocket={"compression": True}, threads=2,
+                            client={"ping_interval": "300s"}))
     proxied = start(cfg=config(http_server={"proxy_protocol": ["127.0.0.1"]}))
     tls = start(cfg=config(http_server={"tls": {"enabled": True, "cert_pem": cert, "key_pem": key}}))
     watcher = Client(both, token=jwt(sub="watcher"))
