@@ -1,5 +1,6 @@
 /* config/env.c - PEAL_* and CENTRIFUGO_* variables (wire-protocol.md 12.1): the key path in capitals, everything but
  * letters and digits as '_'. PEAL_ wins over CENTRIFUGO_. */
+#include "base/check.h"
 #include "config/loader.h"
 
 #include <ctype.h>
@@ -144,9 +145,12 @@ static void apply(struct pl_loader *l, const char *const *env, struct pl_slice p
 
 void pl_env_apply(struct pl_loader *l, const char *const *env)
 {
+    if (PL_SABOTAGE(env_order))
+        apply(l, env, PL_LIT("PEAL_"), true, VALUES);
     /* Lists first: they decide which elements the other variables can name. */
     apply(l, env, PL_LIT("CENTRIFUGO_"), false, LISTS);
     apply(l, env, PL_LIT("CENTRIFUGO_"), false, VALUES);
     apply(l, env, PL_LIT("PEAL_"), true, LISTS);
-    apply(l, env, PL_LIT("PEAL_"), true, VALUES);
+    if (!PL_SABOTAGE(env_order))
+        apply(l, env, PL_LIT("PEAL_"), true, VALUES);
 }

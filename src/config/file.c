@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 64, SUGGEST_MAX = 20 };
+enum { DEPTH_MAX = 64, SUGGEST_MAX = 8 };
 
 /* Path of `key` inside `path`; false: too long to be one of ours. */
 static bool join(const char *path, const char *key, char out[PL_PATH_MAX])

@@ -1,4 +1,5 @@
 /* config/validate.c - rules between options (wire-protocol.md 12.2, end) and what is derived from them. */
+#include "base/check.h"
 #include "config/channel.h"
 #include "config/loader.h"
 
@@ -144,6 +145,8 @@ static void check_presence_prefix(struct pl_loader *l, const char *path, const c
 /* Until proxies are built, what they would decide is refused: never allowed by the flags beside them. */
 static void close_proxied(struct pl_channel_options *o)
 {
+    if (PL_SABOTAGE(proxied_open))
+        return;
     if (o->subscribe_proxy_enabled || o->subscribe_stream_proxy_enabled)
         o->allow_subscribe_for_client = false;
     if (o->publish_proxy_enabled)

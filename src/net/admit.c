@@ -161,6 +161,8 @@ void pl_admit_give(struct pl_admit *a, const struct pl_addr *peer)
         a->n--;
     if (a->limits.per_address != 0 && is_ip(peer))
         o = find(a, peer, &hash);
+    if (PL_SABOTAGE(admit_never_given))
+        o = NULL;
     if (o != NULL && --o->n == 0) {
         pl_table_remove(&a->origins, &o->node);
         free(o);
