@@ -57,7 +57,8 @@ def mutate(rng, data):
 
 def mutated_json(rng, value):
     text = json.dumps(value).encode()
-    return mutate(rng, text) if rng.random() < 0.8 else text
+    bent = mutate(rng, text) if rng.random() < 0.8 else text
+    return bent if rng.random() < 0.2 else bent.decode("utf-8", "replace").encode()   # mostly text, or UTF-8 is all that is checked
 
 
 def of_http(rng):

@@ -214,8 +214,11 @@ def test_unsubscribe_by_the_api_takes_effect_before_it_answers(four):
         four.publish("a9", n)
         four.api("unsubscribe", user="a9", channel="a9")
         four.publish("a9", "late")
-        assert c.pub()[1]["data"] == n
-        assert c.push()["unsubscribe"]["code"] == 2000
+        push = c.push()
+        if "pub" in push:                                    # on its way from another shard, it may also be overtaken
+            assert push["pub"]["data"] == n
+            push = c.push()
+        assert push["unsubscribe"]["code"] == 2000
     c.quiet(0.2)
     c.close()
 
