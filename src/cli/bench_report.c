@@ -30,10 +30,9 @@ double bench_hist_at(const struct bench_hist *h, double share)
 
 void bench_say(struct bench *b, const char *name, double value, const char *unit)
 {
-    const char *fmt = value == (double)(int64_t)value ? "%.0f" : "%.3f";
     char number[64];
 
-    snprintf(number, sizeof number, fmt, value);
+    snprintf(number, sizeof number, "%.*f", value == (double)(int64_t)value ? 0 : 3, value);
     if (b->o->is_json) {
         pl_buf_printf(&b->report, "%s\"%s\":%s", b->has_fields ? "," : "", name, number);
         b->has_fields = true;
