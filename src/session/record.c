@@ -240,7 +240,7 @@ enum pl_err pl_sess_load(struct pl_shard *shard, struct pl_rec_in rec, struct pl
     }
     subs_turn(s);
     s->state = (uint8_t)l.state; /* the only other writer than sess_move: nothing leads here from NEW */
-    s->ping_due = l.ping_left != 0 ? shard->now_ms + l.ping_left : 0;
+    s->ping_due = l.ping_left != 0 && l.state == PL_SESS_LIVE ? shard->now_ms + l.ping_left : 0;
     s->tick_due = l.tick_left != 0 ? shard->now_ms + l.tick_left : 0;
     pl_timer_stop(shard, &s->timer);
     if (l.state == PL_SESS_DRAINING)
