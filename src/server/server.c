@@ -121,6 +121,30 @@ enum pl_err pl_server_new(const struct pl_server_opts *opts, struct pl_server **
     return PL_OK;
 }
 
+static void close_now(struct pl_conn *c, void *arg)
+{
+    (void)arg;
+    pl_conn_close(c, PL_CLOSE_NOW);
+}
+
+/* The threads have ended: what is still open is closed here, and what the shards then have to tell each other (leaves, above all)
+ * arrives while all of them are there to take it. */
+static void settle(struct pl_node *n)
+{
+    enum { ROUNDS = 1000 }; /* lingering sockets must not hold up the end */
+    bool any = true;
+
+    for (unsigned i = 0; i < n->n_shards; i++) {
+        pl_net_stop_accepting(n->shards[i]);
+        pl_net_each(n->shards[i], close_now, NULL);
+    }
+    for (int round = 0; any && round < ROUNDS; round++) {
+        any = false;
+        for (unsigned i = 0; i < n->n_shards; i++)
+            any |= pl_shard_turn(n->shards[i], 0);
+    }
+}
+
 void pl_server_free(struct pl_server **take_s)
 {
     struct pl_server *s = *take_s;
@@ -129,10 +153,11 @@ void pl_server_free(struct pl_server **take_s)
     if (s == NULL)
         return;
     pl_timer_stop(s->node->shards[0], &s->trim);
-    for (unsigned i = 0; i < s->node->n_shards; i++) {
+    for (unsigned i = 0; i < s->node->n_shards; i++)
         pl_timer_stop(s->node->shards[i], &s->drains[i].timer);
+    settle(s->node);
+    for (unsigned i = 0; i < s->node->n_shards; i++)
         fini_shard(s->node->shards[i]);
-    }
     pl_sess_node_fini(s->node);
     pl_http_fini(s->node);
     pl_router_free(&s->router);
