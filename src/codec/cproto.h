@@ -257,7 +257,7 @@ struct pl_cproto_ops {
     void (*push_refresh)(struct pl_buf *b, bool is_uni, bool expires, uint32_t ttl);
 };
 
-extern const struct pl_cproto_ops pl_cproto_json;
+extern const struct pl_cproto_ops pl_cproto_json, pl_cproto_protobuf;
 
 /* Text form of a 16-byte UUID: 36 characters. */
 void pl_uuid_text(const uint8_t uuid[16], char out[36]);

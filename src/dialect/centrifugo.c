@@ -69,8 +69,7 @@ static void pubs_fini(struct pubs *p)
 
 static const struct pl_cproto_ops *codec_of(unsigned render_class)
 {
-    (void)render_class; /* Protobuf joins here */
-    return &pl_cproto_json;
+    return (render_class & PL_CLASS_PROTOBUF) != 0 ? &pl_cproto_protobuf : &pl_cproto_json;
 }
 
 static const struct pl_cproto_ops *codec_for(const struct pl_sess *s)
@@ -283,22 +282,27 @@ static void push_refresh(struct pl_sess *s, bool expires, uint32_t ttl_s, struct
     codec_for(s)->push_refresh(out, is_uni(s), expires, ttl_s);
 }
 
-const struct pl_dialect_ops pl_dialect_centrifugo_json = {
-    .name = "json",
-    .on_message = on_message,
-    .events = events,
-    .reply_error = reply_error,
-    .reply_connect = reply_connect,
-    .connect_sub = connect_sub,
-    .reply_subscribe = reply_subscribe,
-    .reply_empty = reply_empty,
-    .reply_history = reply_history,
-    .reply_presence = reply_presence,
-    .reply_presence_stats = reply_presence_stats,
-    .reply_rpc = reply_rpc,
-    .reply_refresh = reply_refresh,
-    .ping = ping,
-    .push_unsubscribe = push_unsubscribe,
-    .push_subscribe = push_subscribe,
-    .push_refresh = push_refresh,
-};
+#define OPS(name_, class_, codec_) { \
+    .name = name_, \
+    .render_class = class_, \
+    .codec = codec_, \
+    .on_message = on_message, \
+    .events = events, \
+    .reply_error = reply_error, \
+    .reply_connect = reply_connect, \
+    .connect_sub = connect_sub, \
+    .reply_subscribe = reply_subscribe, \
+    .reply_empty = reply_empty, \
+    .reply_history = reply_history, \
+    .reply_presence = reply_presence, \
+    .reply_presence_stats = reply_presence_stats, \
+    .reply_rpc = reply_rpc, \
+    .reply_refresh = reply_refresh, \
+    .ping = ping, \
+    .push_unsubscribe = push_unsubscribe, \
+    .push_subscribe = push_subscribe, \
+    .push_refresh = push_refresh, \
+}
+
+const struct pl_dialect_ops pl_dialect_centrifugo_json = OPS("json", 0, &pl_cproto_json);
+const struct pl_dialect_ops pl_dialect_centrifugo_protobuf = OPS("protobuf", PL_CLASS_PROTOBUF, &pl_cproto_protobuf);

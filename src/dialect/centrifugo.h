@@ -5,6 +5,6 @@
 
 #include "session/sess.h"
 
-extern const struct pl_dialect_ops pl_dialect_centrifugo_json;
+extern const struct pl_dialect_ops pl_dialect_centrifugo_json, pl_dialect_centrifugo_protobuf;
 
 #endif

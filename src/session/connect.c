@@ -309,7 +309,7 @@ static enum pl_err connect_as(struct pl_sess *s, uint32_t id, const struct pl_co
         free(w.v);
         return refuse(s, id, why);
     }
-    why = wish_requested(s, r, &pl_cproto_json, &w);
+    why = wish_requested(s, r, s->dialect->codec, &w);
     if (why == PL_R_NONE && cfg->client.channel_limit > 0 && w.n > (size_t)cfg->client.channel_limit)
         why = PL_R_CHANNEL_LIMIT;
     pl_metric_add(s->shard->cells, PL_M_CHANNEL_LIMIT_HIT, why == PL_R_CHANNEL_LIMIT);

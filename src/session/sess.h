@@ -47,6 +47,7 @@ struct pl_sub_result {
 struct pl_dialect_ops {
     const char *name;
     unsigned render_class;                   /* dialect's share of the class bits */
+    const struct pl_cproto_ops *codec;       /* how its commands' maps and lists are walked */
     /* One whole message from the pipe; mutable until return. Parses and calls pl_sess_command() for each command; stops when that says
      * PL_WAIT (then pl_sess_keep() the rest) or PL_ECLOSED. */
     void (*on_message)(struct pl_sess *s, uint8_t *p, size_t n);
