@@ -95,12 +95,14 @@ class Sim:
 class SimWS(Conn):
     """A WebSocket client whose every byte is decided: fixed key, fixed mask, one frame a send."""
 
-    def __init__(self, sim, name, path, headers):
-        super().__init__('ws')
+    def __init__(self, sim, kind, name, path, headers):
+        super().__init__(kind)
         self.sim, self.name, self.buf, self.ended = sim, name, b'', False
         self.parts, self.first, self.frame_pings = [], 0, 'frame_ping' in path
         sim.say('open %s EXT' % name)
         h = {'Host': 'peal.test', 'Connection': 'Upgrade', 'Upgrade': 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': KEY}
+        if self.binary and 'protobuf' not in path and 'Sec-WebSocket-Protocol' not in headers:
+            h['Sec-WebSocket-Protocol'] = 'centrifuge-protobuf'
         h.update(headers)
         head = 'GET %s HTTP/1.1\r\n%s\r\n' % (path, ''.join('%s: %s\r\n' % x for x in h.items()))
         sim.say('send %s %s' % (name, head.encode().hex()))
@@ -164,7 +166,10 @@ class SimWS(Conn):
                 data = b''.join(self.parts)
                 if self.first & 64:
                     data = zlib.decompressobj(-15).decompress(data + b'\0\0\xff\xff')
-                self.put_text(data.decode())
+                try:
+                    self.put_binary(data) if self.first & 15 == 2 else self.put_text(data.decode())
+                except Exception as e:                      # a frame that cannot be understood is a finding
+                    self.inbox.put(('ctl', 'broken frame: %r' % e))
 
     def take(self, timeout):
         """the next item; virtual time goes on until there is one, or the time is over"""
@@ -194,7 +199,11 @@ class SimWS(Conn):
             self.sim.say('send %s %s' % (self.name, (bytes([first | op]) + size + MASK + body).hex()))
 
     def send(self, objs, texts):
-        self.frame('\n'.join(texts).encode(), 1)
+        if self.binary:
+            encoded = [o if isinstance(o, bytes) else replay.pb_encode('Command', o) for o in objs]
+            self.frame(b''.join(replay.varint(len(e)) + e for e in encoded), 2)
+        else:
+            self.frame('\n'.join(texts).encode(), 1)
 
     def close(self):
         if self.status == 101 and not self.ended:
@@ -252,7 +261,7 @@ class SimRun(Run):
         ask, want = self.split(rest)
         words = ask.split(' ', 1)
         kind, more = words[0], words[1] if len(words) > 1 else ''
-        if kind != 'ws':
+        if kind not in ('ws', 'wspb'):
             raise Bad('no %s connections in the simulator yet' % kind)
         path = replay.PATHS[kind]
         if more.startswith(('/', '?')):
@@ -263,7 +272,7 @@ class SimRun(Run):
         if name in self.conns:
             self.conns[name].close()
         self.opens = getattr(self, 'opens', 0) + 1
-        c = SimWS(self.sim, '%s_%d' % (name, self.opens), path, headers)
+        c = SimWS(self.sim, kind, '%s_%d' % (name, self.opens), path, headers)
         self.conns[name] = c
         self.opened(line, c, want or '101')
 
