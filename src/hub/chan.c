@@ -51,6 +51,8 @@ static void chan_free(struct pl_chan *c)
     pl_table_remove(&hub_of(c->shard)->chans, &c->node);
     pl_metric_add(c->shard->cells, PL_M_CHANNELS, -1);
     hub_walk_end(c);
+    if (c->wants_refill)
+        hub_of(c->shard)->n_refills--;
     pl_str_unref(&c->name);
     free(c->subs);
     free(c);
@@ -90,6 +92,9 @@ enum pl_err hub_chan_attach(struct pl_chan *c, struct pl_sub *sub)
     sub->seq = c->next_seq; /* what is in the log was counted into its position by the home */
     sub->state = PL_SUB_LIVE;
     c->subs[c->n_slots++] = sub;
+    /* A round that is under way goes by slots left to visit and wraps: one more slot on its way is one more visit. */
+    if (c->left != 0 && !PL_SABOTAGE(walk_round_too_short))
+        c->left++;
     c->n_subs++;
     hub_of(c->shard)->n_subs++;
     pl_metric_add(c->shard->cells, PL_M_SUBSCRIPTIONS, 1);
@@ -150,13 +155,20 @@ static enum pl_err go_live(struct pl_sub *sub, struct pl_op *op)
 
     c->n_pending--;
     c->has_interest = true;
+    if (c->n_subs == 0) { /* nobody is left for whom a refill was meant; its answer, if one comes, is not looked at */
+        hub_of(c->shard)->n_refills -= c->wants_refill;
+        c->is_refilling = c->wants_refill = false;
+    }
     if (op->epoch != NULL && (sub->flags & PL_SUB_POSITIONED) != 0) {
         sub->offset = op->offset;
         pl_str_unref(&sub->epoch);
         sub->epoch = pl_str_ref(op->epoch);
     }
-    if (op->epoch != NULL && op->offset > c->last_offset)
+    /* What has arrived here is told by events only: with others present the newcomer's position must not hide a gap of theirs. */
+    if (op->epoch != NULL && (c->n_subs == 0 || !c->has_stream || PL_SABOTAGE(gap_hidden_by_newcomer))) {
         c->last_offset = op->offset;
+        c->has_stream = true;
+    }
     return hub_chan_attach(c, sub);
 }
 
@@ -181,7 +193,11 @@ static void subscribe_done(struct pl_shard *s, struct pl_op *op)
             leave.event = sub->leave;
         else
             pl_msg_unref(&sub->leave);
-        hub_send_unsubscribe(s, &leave);
+        if (leave.event != NULL)
+            hub_send_unsubscribe(s, &leave);
+        else
+            pl_op_fini(&leave);
+        hub_of(s)->sink->on_abandoned(s, op);
         pl_sub_free(s, &sub);
         hub_chan_drop_if_idle(c);
         pl_op_end(&op);
@@ -189,7 +205,9 @@ static void subscribe_done(struct pl_shard *s, struct pl_op *op)
     }
     if (op->err != PL_OK) {
         sub->chan = NULL;
+        c->n_pending++; /* ours: the session goes on inside and may ask for the same channel again */
         hub_of(s)->sink->on_subscribed(sub, op); /* the session frees the sub */
+        c->n_pending--;
         hub_chan_drop_if_idle(c);
     } else {
         hub_of(s)->sink->on_subscribed(sub, op);
@@ -269,8 +287,11 @@ enum pl_err pl_hub_adopt(struct pl_shard *s, struct pl_sub *sub, struct pl_slice
         sub->chan = c;
         err = hub_chan_attach(c, sub);
     }
-    if (err == PL_OK && sub->offset > c->last_offset)
-        c->last_offset = sub->offset;
+    if (err == PL_OK && (sub->flags & PL_SUB_POSITIONED) != 0) {
+        c->has_stream = true;
+        if (sub->offset > c->last_offset)
+            c->last_offset = sub->offset;
+    }
     if (err != PL_OK)
         hub_chan_drop_if_idle(c);
     return err;

@@ -30,6 +30,7 @@ enum {
     PL_SUB_EMIT = 16,         /* its coming and going is told to others */
     PL_SUB_SERVER_SIDE = 32,
     PL_SUB_EXPIRES = 64,      /* expire_s counts */
+    PL_SUB_DOOMED = 128,      /* the backend ended it while it was pending: ends as soon as it is live */
 };
 
 /* One subscription. Owned by the session, linked into its list; slots and states belong to the hub. */
@@ -62,6 +63,8 @@ struct pl_sink_ops {
     void (*on_unfit)(struct pl_sub *sub);           /* render said PL_EUNSUP */
     void (*on_position_lost)(struct pl_sub *sub);   /* a gap that history does not cover */
     void (*on_subscribed)(struct pl_sub *sub, struct pl_op *op); /* the answer to a pl_hub_subscribe that said PL_WAIT */
+    /* The answer to a subscribe that was given up while pending: the subscription is gone, its command may still wait. */
+    void (*on_abandoned)(struct pl_shard *s, const struct pl_op *op);
     void (*info)(const struct pl_sub *sub, struct pl_client_info *ret_borrowed);
 };
 

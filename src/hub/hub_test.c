@@ -13,7 +13,7 @@
 #include "hub/hub.h"
 #include "metrics/metrics.h"
 
-enum { SHARDS = 3, CLIENTS = 60, CHANNELS = 4, KEEP = 100000 };
+enum { SHARDS = 3, CLIENTS = 60, MANY = 1200, CHANNELS = 4, KEEP = 100000 };
 
 /* Stands for a session: one subscription at a time. Opaque to the hub. */
 struct pl_sess {
@@ -31,9 +31,10 @@ struct pl_sess {
 static struct {
     struct pl_node *node;
     struct pl_metrics *metrics;
-    struct pl_sess clients[CLIENTS];
+    struct pl_sess clients[MANY]; /* the random schedule takes the first CLIENTS */
     uint32_t seed;
     uint32_t keep;
+    bool is_silent;       /* who comes is not told */
 } t;
 
 static uint32_t rnd(uint32_t below)
@@ -106,7 +107,14 @@ static void info_of(const struct pl_sub *sub, struct pl_client_info *ret)
     ret->client[0] = sub->sess->id;
 }
 
-static const struct pl_sink_ops sink = { render, deliver, on_unfit, on_lost, on_subscribed, info_of };
+static void on_abandoned(struct pl_shard *s, const struct pl_op *op)
+{
+    (void)s;
+    (void)op; /* no command waits here */
+}
+
+static const struct pl_sink_ops sink = { .render = render, .deliver = deliver, .on_unfit = on_unfit, .on_position_lost = on_lost,
+                                         .on_subscribed = on_subscribed, .on_abandoned = on_abandoned, .info = info_of };
 
 static void set_up(void)
 {
@@ -120,7 +128,7 @@ static void set_up(void)
         pl_engine_memory.init(t.node->shards[i], pl_hub_feed());
         pl_hub_init(t.node->shards[i], &sink);
     }
-    for (unsigned i = 0; i < CLIENTS; i++) {
+    for (unsigned i = 0; i < MANY; i++) {
         t.clients[i].id = (uint8_t)(i + 1);
         t.clients[i].shard = t.node->shards[i % SHARDS];
     }
@@ -169,7 +177,8 @@ static void subscribe(struct pl_sess *c, int channel)
     assert_int_equal(pl_op_init(&op, PL_OP_SUBSCRIBE, pl_slice_str(channel_names[channel])), PL_OK);
     op.keep = (struct pl_keep){ t.keep, 600, 0 };
     op.want_position = true;
-    op.event = event_of(c, PL_MSG_JOIN);
+    if (!t.is_silent)
+        op.event = event_of(c, PL_MSG_JOIN);
     c->sub = sub;
     c->is_pending = true;
     err = pl_hub_subscribe(c->shard, sub, &op);
@@ -329,6 +338,133 @@ static void a_gap_that_history_does_not_cover_is_told(void **state)
     tear_down();
 }
 
+/* The next free client of that shard. */
+static struct pl_sess *client_on(unsigned shard)
+{
+    for (unsigned i = 0; i < MANY; i++)
+        if (t.clients[i].shard->index == shard && t.clients[i].sub == NULL)
+            return &t.clients[i];
+    fail();
+    return NULL;
+}
+
+static unsigned home_of(int channel)
+{
+    return pl_home_of(t.node, pl_slice_str(channel_names[channel]));
+}
+
+static void unsubscribe_all(void)
+{
+    for (unsigned i = 0; i < MANY; i++)
+        if (t.clients[i].sub != NULL)
+            unsubscribe(&t.clients[i]);
+    turn_all();
+}
+
+/* Fills the mailbox from the home to another shard until publications are left out. */
+static uint64_t publish_into_a_gap(unsigned home)
+{
+    uint64_t n = 0;
+
+    for (; pl_metrics_sum(t.metrics, PL_M_EVENTS_GAPPED) < 10; n++)
+        assert_int_equal(publish(t.node->shards[home], 0), PL_OK);
+    return n;
+}
+
+static void a_round_of_the_walk_misses_nobody_when_somebody_joins_it(void **state)
+{
+    unsigned home;
+
+    (void)state;
+    set_up();
+    home = home_of(0);
+    for (unsigned i = 0; i < 300; i++)
+        subscribe(client_on(home), 0);
+    turn_all();
+    assert_int_equal(publish(t.node->shards[home], 0), PL_OK);
+    (void)pl_shard_turn(t.node->shards[home], 0); /* a slice of the round */
+    assert_true(pl_metrics_sum(t.metrics, PL_M_WALKS_YIELDED) > 0);
+    assert_int_equal(publish(t.node->shards[home], 0), PL_OK);
+    t.is_silent = true; /* a join would be an event, which begins a whole new round */
+    subscribe(client_on(home), 0);
+    turn_all();
+    for (unsigned i = 0; i < MANY; i++)
+        if (t.clients[i].sub != NULL)
+            assert_int_equal(t.clients[i].last, 2);
+    unsubscribe_all();
+    tear_down();
+}
+
+static void a_newcomer_does_not_hide_a_gap_from_those_before_it(void **state)
+{
+    struct pl_sess *old;
+    unsigned home;
+    uint64_t n;
+
+    (void)state;
+    set_up();
+    home = home_of(0);
+    old = client_on((home + 1) % SHARDS);
+    subscribe(old, 0);
+    turn_all();
+    n = publish_into_a_gap(home);
+    subscribe(client_on((home + 1) % SHARDS), 0); /* its answer stands behind the gap, before the notice of it */
+    turn_all();
+    assert_false(old->lost);
+    assert_int_equal(old->last, n);
+    unsubscribe_all();
+    tear_down();
+}
+
+static void a_refill_that_finds_no_slot_is_asked_again(void **state)
+{
+    struct pl_sess *old;
+    struct pl_shard *there;
+    unsigned home;
+    uint64_t n;
+
+    (void)state;
+    set_up();
+    home = home_of(0);
+    there = t.node->shards[(home + 1) % SHARDS];
+    old = client_on(there->index);
+    subscribe(old, 0);
+    turn_all();
+    n = publish_into_a_gap(home);
+    (void)pl_shard_turn(there, 0); /* takes what is there */
+    (void)pl_shard_turn(t.node->shards[home], 0); /* sends the notice */
+    while (publish(there, 0) == PL_WAIT)
+        n++;
+    (void)pl_shard_turn(there, 0); /* hears of the gap and cannot ask */
+    turn_all();
+    assert_false(old->lost);
+    assert_int_equal(old->last, n);
+    unsubscribe_all();
+    tear_down();
+}
+
+static void a_gap_whose_history_was_removed_is_told_at_once(void **state)
+{
+    struct pl_sess *old;
+    struct pl_op op;
+    unsigned home;
+
+    (void)state;
+    set_up();
+    home = home_of(0);
+    old = client_on((home + 1) % SHARDS);
+    subscribe(old, 0);
+    turn_all();
+    (void)publish_into_a_gap(home);
+    assert_int_equal(pl_op_init(&op, PL_OP_HISTORY_REMOVE, pl_slice_str(channel_names[0])), PL_OK);
+    assert_int_equal(pl_hub_run(t.node->shards[home], &op), PL_OK);
+    pl_op_fini(&op);
+    turn_all();
+    assert_true(old->lost); /* though nothing is published any more */
+    unsubscribe_all();
+    tear_down();
+}
+
 static struct pl_presence *toured;
 
 static void presence_done(struct pl_shard *s, struct pl_tour *tour)
@@ -373,6 +509,10 @@ int main(void)
         cmocka_unit_test(every_subscriber_sees_each_publication_once_and_in_order),
         cmocka_unit_test(a_full_mailbox_is_a_gap_that_history_closes),
         cmocka_unit_test(a_gap_that_history_does_not_cover_is_told),
+        cmocka_unit_test(a_round_of_the_walk_misses_nobody_when_somebody_joins_it),
+        cmocka_unit_test(a_newcomer_does_not_hide_a_gap_from_those_before_it),
+        cmocka_unit_test(a_refill_that_finds_no_slot_is_asked_again),
+        cmocka_unit_test(a_gap_whose_history_was_removed_is_told_at_once),
         cmocka_unit_test(presence_is_gathered_from_all_shards),
     };
 

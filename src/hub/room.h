@@ -39,6 +39,8 @@ struct pl_chan {
     uint64_t last_offset;        /* newest publication that arrived here; for the refill */
     bool has_interest;           /* the home sends us publications */
     bool is_refilling;           /* a gap is being read from history; live publications with offsets wait in it */
+    bool wants_refill;           /* ... as soon as the home's mailbox has room again */
+    bool has_stream;             /* last_offset is a position: some subscriber got one */
     bool has_tombstones;
 };
 
@@ -60,6 +62,7 @@ struct hub {
     struct pl_list unsent[PL_SHARDS_MAX];
     size_t n_unsent;
     size_t n_gapped;             /* homes with gapped bits */
+    size_t n_refills;            /* channels that want one */
     struct pl_task retry;
     struct pl_buf scratch;       /* rendering */
 };
@@ -81,6 +84,7 @@ void hub_event(struct pl_shard *s, struct pl_msg *m);    /* borrowed: an event a
 void hub_walk_run(struct pl_shard *s, struct pl_task *t);
 void hub_walk_end(struct pl_chan *c);                    /* frees the log */
 void hub_gap(struct pl_shard *s, struct pl_slice name);  /* the home had no slot for us */
+void hub_retry_refills(struct pl_shard *s);
 
 /* home.c */
 enum pl_err hub_home_run(struct pl_shard *home, struct pl_op *op) PL_MUST_CHECK;

@@ -213,7 +213,8 @@ void hub_retry_run(struct pl_shard *s, struct pl_task *t)
             hub->n_unsent--;
         }
     }
-    more = hub_home_retry_gaps(s);
+    hub_retry_refills(s);
+    more = hub_home_retry_gaps(s) || hub->n_refills != 0;
     if (more || hub->n_unsent != 0)
         pl_shard_task(s, PL_PHASE_REPLY, t);
 }

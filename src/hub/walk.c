@@ -137,7 +137,7 @@ static bool bring(struct pl_chan *c, struct pl_sub *sub)
     uint8_t key = sub->render_class;
     struct rendered r;
 
-    PL_DEBUG_ASSERT(from <= e->n);
+    PL_ASSERT(from <= e->n);
     sub->seq = c->next_seq;
     if ((sub->flags & PL_SUB_POSITIONED) != 0 && !follow_position(sub, e, &from)) {
         hub->sink->on_position_lost(sub);
@@ -238,6 +238,8 @@ static void chan_event(struct pl_chan *c, struct pl_msg *m)
     }
     if (!events_push(c, m)) {
         pl_metric_add(c->shard->cells, PL_M_EVENTS_LOST, 1); /* positioned subscribers see the gap at the next event */
+        if (c->events != NULL)
+            pl_shard_task(c->shard, PL_PHASE_WALK, &c->walk); /* who ends an empty log */
         return;
     }
     c->left = c->n_slots;
@@ -263,30 +265,77 @@ void pl_hub_catch_up(struct pl_sub *sub)
         (void)bring(c, sub);
 }
 
-static void walk_all_of(struct pl_tnode *n, void *arg)
+/* ---- everything at once ---- */
+
+struct walk_all {
+    struct pl_chan **v;          /* owned; each pinned */
+    size_t n, cap;
+};
+
+static void pin_busy(struct pl_tnode *n, void *arg)
 {
     struct pl_chan *c = PL_OF(n, struct pl_chan, node);
+    struct walk_all *all = arg;
 
-    (void)arg;
-    if (c->events == NULL)
+    if (c->events == NULL || all->n == all->cap)
         return;
-    (void)walk_some(c, UINT32_MAX);
-    hub_walk_end(c);
-    hub_chan_drop_if_idle(c);
+    c->n_pending++;
+    all->v[all->n++] = c;
 }
 
 void pl_hub_walk_all(struct pl_shard *s)
 {
-    pl_table_each(&hub_of(s)->chans, walk_all_of, NULL);
+    enum { ROUNDS = 4 }; /* a walk may end sessions, whose leaves are events again */
+    struct hub *hub = hub_of(s);
+
+    for (int round = 0; round < ROUNDS && hub->chans.n != 0; round++) {
+        struct walk_all all = { .cap = hub->chans.n };
+
+        all.v = malloc(all.cap * sizeof *all.v);
+        PL_ASSERT(all.v != NULL); /* as pl_table_each itself */
+        pl_table_each(&hub->chans, pin_busy, &all);
+        for (size_t i = 0; i < all.n; i++) {
+            struct pl_chan *c = all.v[i];
+
+            if (c->events != NULL) {
+                (void)walk_some(c, UINT32_MAX);
+                hub_walk_end(c);
+            }
+            c->n_pending--;
+            hub_chan_drop_if_idle(c);
+        }
+        free(all.v);
+        if (all.n == 0)
+            return;
+    }
 }
 
 /* ---- a gap between home and here: refilled from history, and only where that fails the clients are told ---- */
+
+/* Positioned subscribers that stand before `top` will not hear what lies between. */
+static void tell_lost(struct pl_chan *c, uint64_t top)
+{
+    if (c->events == NULL) { /* an empty log: slots stand still, and the walk ends it */
+        c->events = calloc(1, sizeof *c->events);
+        if (c->events == NULL)
+            return; /* they see it at the next publication */
+        c->events->base = c->next_seq;
+        c->cursor = 0;
+    }
+    pl_shard_task(c->shard, PL_PHASE_WALK, &c->walk);
+    for (uint32_t i = 0; i < c->n_slots; i++) {
+        struct pl_sub *sub = c->subs[i];
+
+        if (sub != NULL && (sub->flags & PL_SUB_POSITIONED) != 0 && sub->offset < top)
+            hub_of(c->shard)->sink->on_position_lost(sub);
+    }
+}
 
 static void refill_done(struct pl_shard *s, struct pl_op *op)
 {
     struct pl_chan *c = hub_chan_find(s, pl_str_slice(op->channel));
 
-    if (c != NULL && c->is_refilling) {
+    if (c != NULL && c->is_refilling && !c->wants_refill) {
         c->is_refilling = false;
         if (op->err == PL_OK) {
             for (uint32_t i = 0; i < op->n_msgs; i++)
@@ -294,37 +343,66 @@ static void refill_done(struct pl_shard *s, struct pl_op *op)
                     chan_event(c, op->msgs[i]);
             pl_metric_add(s->cells, PL_M_GAPS_REFILLED, 1);
         } else {
-            /* Positioned subscribers find out by their offsets; the others were never promised anything. */
+            pl_metric_add(s->cells, PL_M_GAPS_LOST, 1); /* the next publication shows it to positioned subscribers */
+        }
+        if (op->err == PL_OK && op->offset > c->last_offset) {
+            c->last_offset = op->offset; /* the list has expired or was removed meanwhile */
             pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
+            tell_lost(c, op->offset);
         }
     }
     pl_op_end(&op);
 }
 
-void hub_gap(struct pl_shard *s, struct pl_slice name)
+/* True: asked, the answer comes. */
+static bool refill_ask(struct pl_chan *c)
 {
-    struct pl_chan *c = hub_chan_find(s, name);
     struct pl_op op;
-    enum pl_err err;
+    enum pl_err err = pl_op_init(&op, PL_OP_HISTORY, pl_str_slice(c->name));
 
-    if (c == NULL || c->is_refilling)
-        return;
-    if (c->last_offset == 0) { /* no history in this channel: what was dropped is gone */
-        pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
-        return;
-    }
-    err = pl_op_init(&op, PL_OP_HISTORY, name);
     if (err == PL_OK) {
         op.has_since = true;
         op.since_offset = c->last_offset;
         op.limit = -1;
         op.done = refill_done;
-        err = pl_hub_run(s, &op);
+        err = pl_hub_run(c->shard, &op);
     }
-    if (err == PL_WAIT) {
-        c->is_refilling = true;
+    if (err == PL_WAIT)
+        return true;
+    pl_op_fini(&op);
+    return false;
+}
+
+static void retry_refill(struct pl_tnode *n, void *arg)
+{
+    struct pl_chan *c = PL_OF(n, struct pl_chan, node);
+
+    if (!c->wants_refill || !refill_ask(c))
+        return;
+    c->wants_refill = false;
+    ((struct hub *)arg)->n_refills--;
+}
+
+void hub_retry_refills(struct pl_shard *s)
+{
+    if (hub_of(s)->n_refills != 0)
+        pl_table_each(&hub_of(s)->chans, retry_refill, hub_of(s));
+}
+
+void hub_gap(struct pl_shard *s, struct pl_slice name)
+{
+    struct pl_chan *c = hub_chan_find(s, name);
+
+    if (c == NULL || c->is_refilling)
+        return;
+    if (!c->has_stream && c->last_offset == 0) { /* no history in this channel: what was dropped is gone */
+        pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
         return;
     }
-    pl_metric_add(s->cells, PL_M_GAPS_LOST, 1);
-    pl_op_fini(&op);
+    c->is_refilling = true;
+    if (refill_ask(c))
+        return;
+    c->wants_refill = true;
+    hub_of(s)->n_refills++;
+    pl_shard_task(s, PL_PHASE_REPLY, &hub_of(s)->retry);
 }

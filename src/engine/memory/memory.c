@@ -131,7 +131,8 @@ static enum pl_err stream_get(struct pl_shard *s, struct pl_slice name, const st
             return PL_ENOMEM;
         }
     }
-    if (keep->size != 0) /* who does not know the namespace (a refill) leaves the expiry alone */
+    /* Who does not know the namespace (a refill) leaves the expiry alone. */
+    if (keep->size != 0 || keep->meta_ttl_s != 0)
         pl_stream_touch(s, st, keep);
     stream_timer_set(s, st);
     *ret = st;
