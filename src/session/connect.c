@@ -12,10 +12,8 @@ struct wishes {
     size_t n, cap;
 };
 
-void sess_connect_wait_free(struct pl_sess *s)
+static void wait_free(struct connect_wait *c)
 {
-    struct connect_wait *c = s->rare != NULL ? s->rare->connect : NULL;
-
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->n_after; i++)
@@ -23,6 +21,13 @@ void sess_connect_wait_free(struct pl_sess *s)
     free(c->after);
     pl_buf_fini(&c->entries);
     free(c);
+}
+
+void sess_connect_wait_free(struct pl_sess *s)
+{
+    if (s->rare == NULL)
+        return;
+    wait_free(s->rare->connect);
     s->rare->connect = NULL;
 }
 
@@ -31,7 +36,7 @@ static enum pl_err refuse(struct pl_sess *s, uint32_t id, enum pl_reason why)
 {
     enum pl_err err;
 
-    s->flags &= (uint16_t)~PL_SESS_HOLD;
+    sess_unhold(s);
     sess_subs_drop_all(s);
     sess_user_limit_give(s);
     err = sess_error(s, id, why);
@@ -169,6 +174,7 @@ static enum pl_err finish(struct pl_sess *s)
         sess_connect_wait_free(s);
         return refuse(s, id, why);
     }
+    s->rare->connect = NULL; /* ours now: the reply may end the session */
     if ((s->flags & PL_SESS_EXPIRES) != 0) {
         int64_t left = (int64_t)s->expire_s - unix_now(s->shard);
 
@@ -189,8 +195,8 @@ static enum pl_err finish(struct pl_sess *s)
     s->dialect->reply_connect(s, c->id, &r, sess_message(s));
     sess_send_first(s);
     for (size_t i = 0; i < c->n_after; i++)
-        pl_hub_subscribed_after(s->shard, &c->after[i]);
-    sess_connect_wait_free(s);
+        sess_join_tell(s, &c->after[i]);
+    wait_free(c);
     sess_rare_drop(s); /* 208 bytes less for as long as the client stays */
     if (is_over(s))
         return PL_ECLOSED;

@@ -68,8 +68,14 @@ static void unsubscribe(struct pl_sess *s, const struct pl_control *c)
             sess_sub_end(s, sub, PL_R_SERVER_UNSUBSCRIBE);
         return;
     }
-    while (!is_over(s) && s->subs != NULL)
-        sess_sub_end(s, s->subs, PL_R_SERVER_UNSUBSCRIBE);
+    /* Pending ones stay, marked; after a live one has gone the list is looked at anew. */
+    for (struct pl_sub *sub = s->subs; sub != NULL && !is_over(s);) {
+        bool is_pending = sub->state == PL_SUB_PENDING;
+        struct pl_sub *next = sub->next;
+
+        sess_sub_end(s, sub, PL_R_SERVER_UNSUBSCRIBE);
+        sub = is_pending ? next : s->subs;
+    }
 }
 
 static void refresh(struct pl_sess *s, const struct pl_control *c)

@@ -53,6 +53,14 @@ void sess_out_drop(struct pl_sess *s, bool keep_started)
     }
 }
 
+void sess_unhold(struct pl_sess *s)
+{
+    if ((s->flags & PL_SESS_HOLD) == 0)
+        return;
+    s->flags &= (uint16_t)~PL_SESS_HOLD;
+    sess_out_drop(s, false); /* before the reply nothing else was sent */
+}
+
 static void out_append(struct pl_sess *s, struct pl_out *o)
 {
     o->next = NULL;

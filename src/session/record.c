@@ -84,7 +84,7 @@ static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
     while (ok && (err = pl_rec_next(&rec, &f)) == PL_OK) {
         switch (f.tag) {
         case REC_SUB_CHANNEL: channel = f.value; break;
-        case REC_SUB_FLAGS:   sub->flags = (uint16_t)pl_rec_get_u64(&f); break;
+        case REC_SUB_FLAGS:   sub->flags = PL_SABOTAGE(record_without_sub_flags) ? 0 : (uint16_t)pl_rec_get_u64(&f); break;
         case REC_SUB_OFFSET:  sub->offset = pl_rec_get_u64(&f); break;
         case REC_SUB_EPOCH:   pl_str_unref(&sub->epoch); sub->epoch = pl_str_new(f.value, &ok); break;
         case REC_SUB_INFO:    pl_str_unref(&sub->chan_info); sub->chan_info = pl_str_new(f.value, &ok); break;

@@ -79,6 +79,7 @@ void sess_send_first(struct pl_sess *s);                         /* the same, in
 void sess_dirty(struct pl_sess *s);                              /* flush at this turn's end */
 void sess_flush(struct pl_sess *s);
 void sess_out_drop(struct pl_sess *s, bool keep_started);
+void sess_unhold(struct pl_sess *s);                             /* no connect reply will come: nor what was to stand behind it */
 void sess_flush_run(struct pl_shard *shard, struct pl_task *t);
 enum pl_err sess_render(struct pl_shard *shard, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
                         struct pl_buf *out) PL_MUST_CHECK;
@@ -118,10 +119,12 @@ struct sub_wait {
     int64_t expire_at;
 };
 enum sub_wait_kind { WAIT_COMMAND, WAIT_CONNECT, WAIT_PUSH };
-/* Begins a subscription. PL_OK: live; *op holds the results and join event; the caller tells the client, then pl_hub_subscribed_after() and
+/* Begins a subscription. PL_OK: live; *op holds the results and join event; the caller tells the client, then sess_join_tell() and
  * pl_op_fini(). PL_WAIT: sess_subscribed() comes. Else an error: nothing happened. */
 enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub_wait_kind kind, uint32_t id, struct pl_op *op,
                            struct pl_sub **ret_sub) PL_MUST_CHECK;
+/* The join event of a PL_OK, behind the reply; from here on the leave is owed. Nothing if the session has ended meanwhile. */
+void sess_join_tell(struct pl_sess *s, struct pl_op *op);
 void sess_sub_result(struct pl_sess *s, const struct pl_sub *sub, const struct pl_op *op, bool was_recovering, uint64_t offset,
                      struct pl_slice data, int64_t expire_at, struct pl_sub_result *ret);
 enum pl_err sess_subscribe(struct pl_sess *s, uint32_t id, const struct pl_subscribe_req *r) PL_MUST_CHECK;

@@ -267,7 +267,10 @@ void pl_sess_end(struct pl_sess *s, const struct pl_outcome *why)
     if (code != 0)
         pl_metric_add(s->shard->cells, PL_M_DISCONNECTS + pl_metric_code(code), 1);
     sess_subs_drop_all(s);
-    s->flags &= (uint16_t)~PL_SESS_HOLD;
+    sess_unhold(s);
+    s->flags &= (uint16_t)~PL_SESS_BUSY; /* whose operation is still under way finds it over */
+    if (s->rare != NULL)
+        pl_buf_fini(&s->rare->rest);
     if (why->reason == PL_R_SLOW)
         sess_out_drop(s, true);
     sess_flush(s);
@@ -426,9 +429,21 @@ size_t pl_sess_n_users(const struct pl_shard *s) { return room_of(s)->users.n; }
 
 void pl_sess_shutdown(struct pl_shard *shard)
 {
-    PL_LIST_EACH_SAFE(it, &room_of(shard)->all) {
-        struct pl_sess *s = PL_OF(it, struct pl_sess, all);
+    struct pl_list *all = &room_of(shard)->all, todo;
 
+    /* By way of a second list, since the end of one session may end others (their queues take its leave). */
+    pl_list_init(&todo);
+    while (!pl_list_is_empty(all)) {
+        struct pl_list *it = all->next;
+
+        pl_list_remove(it);
+        pl_list_push_back(&todo, it);
+    }
+    while (!pl_list_is_empty(&todo)) {
+        struct pl_sess *s = PL_OF(todo.next, struct pl_sess, all);
+
+        pl_list_remove(&s->all);
+        pl_list_push_back(all, &s->all);
         if (!is_over(s))
             pl_sess_close(s, PL_R_SHUTDOWN);
     }
@@ -458,8 +473,8 @@ void pl_sess_fini(struct pl_shard *shard)
 
     if (room == NULL)
         return;
-    PL_LIST_EACH_SAFE(it, &room->all)
-        pl_sess_on_gone(PL_OF(it, struct pl_sess, all), false);
+    while (!pl_list_is_empty(&room->all))
+        pl_sess_on_gone(PL_OF(room->all.next, struct pl_sess, all), false);
     while (room->dirty != NULL) {
         struct pl_sess *s = room->dirty;
 

@@ -138,7 +138,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
     sub->sess = s;
     sub->render_class = s->render_class;
     sub->flags = flags_of(s, w);
-    sub->expire_s = w->expire_at > 0 ? (uint32_t)w->expire_at : 0;
+    sub->expire_s = w->expire_at <= 0 ? 0 : w->expire_at < UINT32_MAX ? (uint32_t)w->expire_at : UINT32_MAX;
     sub->chan_info = pl_str_new(w->chan_info, &ok);
     err = ok ? pl_op_init(op, PL_OP_SUBSCRIBE, w->channel) : PL_ENOMEM;
     if (err == PL_OK)
@@ -163,8 +163,19 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
         return err;
     }
     *ret_sub = sub;
+    op->ctx = sub;
+    if (op->event != NULL && !PL_SABOTAGE(leave_without_join))
+        sub->flags &= (uint16_t)~PL_SUB_EMIT; /* no leave before the join is told */
     sess_tick_wanted(s);
     return PL_OK;
+}
+
+void sess_join_tell(struct pl_sess *s, struct pl_op *op)
+{
+    if (op->event == NULL || is_over(s))
+        return;
+    ((struct pl_sub *)op->ctx)->flags |= PL_SUB_EMIT; /* still there: what ends it alone ends it in later turns */
+    pl_hub_subscribed_after(s->shard, op);
 }
 
 void sess_sub_result(struct pl_sess *s, const struct pl_sub *sub, const struct pl_op *op, bool was_recovering, uint64_t offset,
@@ -296,9 +307,23 @@ enum pl_err sess_subscribe(struct pl_sess *s, uint32_t id, const struct pl_subsc
         return sess_error(s, id, sess_reason_of(err));
     sess_sub_result(s, sub, &op, r->recover || ref.opts->auto_cache_recover, r->offset, cred.data, cred.expire_at, &result);
     err = reply_subscribed(s, id, &result);
-    pl_hub_subscribed_after(s->shard, &op); /* also when the session ended meanwhile: its leave is told, so its join must be */
+    sess_join_tell(s, &op);
     pl_op_fini(&op);
-    return err;
+    return err == PL_OK && is_over(s) ? PL_ECLOSED : err;
+}
+
+/* A subscription by the backend is there, or is not: then the client, which may have had one before, starts anew. */
+static void pushed(struct pl_sess *s, struct pl_sub *sub, enum pl_err err, const struct pl_sub_result *r)
+{
+    if (err != PL_OK) {
+        pl_metric_add(s->shard->cells, PL_M_ENGINE_ERRORS, 1);
+        pl_sess_close(s, err == PL_EBUSY ? PL_R_TOO_MANY : PL_R_INTERNAL);
+        return;
+    }
+    s->dialect->push_subscribe(s, r, sess_message(s));
+    sess_send(s);
+    if (!is_over(s) && (sub->flags & PL_SUB_DOOMED) != 0)
+        sess_sub_end(s, sub, PL_R_SERVER_UNSUBSCRIBE);
 }
 
 /* The home's late answer to a subscription of any kind. */
@@ -324,20 +349,33 @@ static void sess_subscribed(struct pl_sub *sub, struct pl_op *op)
         sess_connect_sub_done(s, &r);
         return;
     case WAIT_COMMAND:
-        if (op->err == PL_OK)
-            (void)reply_subscribed(s, w.id, &r); /* whether the session goes on, sess_op_end sees itself */
-        else
+        if (op->err != PL_OK)
             (void)sess_error(s, w.id, sess_reason_of(op->err));
-        sess_op_end(s);
+        else if (reply_subscribed(s, w.id, &r) == PL_OK && (sub->flags & PL_SUB_DOOMED) != 0)
+            sess_sub_end(s, sub, PL_R_SERVER_UNSUBSCRIBE);
+        sess_op_end(s); /* it sees itself whether the session goes on */
         return;
     case WAIT_PUSH:
-        if (op->err == PL_OK) {
-            s->dialect->push_subscribe(s, &r, sess_message(s));
-            sess_send(s);
-        }
+        pushed(s, sub, op->err, &r);
         return;
     }
     PL_UNREACHABLE();
+}
+
+/* A pending subscription was given up; only its command is left to be answered. */
+static void sink_abandoned(struct pl_shard *shard, const struct pl_op *op)
+{
+    struct pl_sess *s = pl_sess_by_handle(shard, op->owner);
+    struct pl_slice note = pl_str_slice(op->note);
+    struct sub_wait w;
+
+    PL_ASSERT(note.len >= sizeof w);
+    memcpy(&w, note.p, sizeof w);
+    if (s == NULL || is_over(s) || w.kind != WAIT_COMMAND)
+        return;
+    /* While it was on its way the backend subscribed the connection itself. */
+    (void)sess_error(s, w.id, PL_R_ALREADY_SUBSCRIBED); /* sess_op_end sees an end */
+    sess_op_end(s);
 }
 
 /* ---- by the backend ---- */
@@ -362,13 +400,12 @@ void sess_subscribe_push(struct pl_sess *s, const struct sub_wish *w)
     if (err == PL_WAIT)
         return;
     if (err != PL_OK) {
-        pl_metric_add(s->shard->cells, PL_M_ENGINE_ERRORS, 1);
+        pushed(s, NULL, err, NULL);
         return;
     }
     sess_sub_result(s, sub, &op, false, w->offset, w->data, 0, &r);
-    s->dialect->push_subscribe(s, &r, sess_message(s));
-    sess_send(s);
-    pl_hub_subscribed_after(s->shard, &op);
+    pushed(s, sub, PL_OK, &r);
+    sess_join_tell(s, &op);
     pl_op_fini(&op);
 }
 
@@ -402,11 +439,16 @@ void sess_sub_end(struct pl_sess *s, struct pl_sub *sub, enum pl_reason why)
         pl_sess_end(s, &outcome);
         return;
     }
+    if (sub->state == PL_SUB_PENDING) { /* its command must still be answered */
+        sub->flags |= PL_SUB_DOOMED;
+        return;
+    }
     outcome.code = pl_reason_row(why)->unsub;
     pl_metric_add(s->shard->cells, PL_M_UNSUBSCRIBES + pl_metric_unsubscribe(outcome.code), 1);
     s->dialect->push_unsubscribe(s, pl_sub_channel(sub), &outcome, sess_message(s));
-    sess_sub_drop(s, sub);
-    sess_send(s);
+    sess_send(s); /* first: telling others of the leave may encode for them in the same buffer */
+    if (!is_over(s))
+        sess_sub_drop(s, sub);
 }
 
 enum pl_err sess_unsubscribe(struct pl_sess *s, uint32_t id, struct pl_slice channel)
@@ -444,5 +486,6 @@ const struct pl_sink_ops pl_sess_sink = {
     .on_unfit = sink_unfit,
     .on_position_lost = sink_position_lost,
     .on_subscribed = sess_subscribed,
+    .on_abandoned = sink_abandoned,
     .info = sink_info,
 };

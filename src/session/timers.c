@@ -141,16 +141,18 @@ static void tick(struct pl_sess *s)
 {
     const struct pl_config *cfg = cfg_of(s);
     int64_t now = unix_now(s->shard), delay = cfg->client.expired_sub_close_delay_ms / 1000;
-    struct pl_sub *sub = s->subs, *next;
+    struct pl_sub *sub = s->subs;
 
     s->tick_due = s->shard->now_ms + (uint64_t)cfg->client.presence_update_interval_ms;
-    for (; sub != NULL; sub = next) {
-        next = sub->next;
-        if ((sub->flags & PL_SUB_EXPIRES) == 0 || sub->state != PL_SUB_LIVE || now < (int64_t)sub->expire_s + delay)
+    while (sub != NULL) {
+        if ((sub->flags & PL_SUB_EXPIRES) == 0 || sub->state != PL_SUB_LIVE || now < (int64_t)sub->expire_s + delay) {
+            sub = sub->next;
             continue;
+        }
         sess_sub_end(s, sub, PL_R_SUB_EXPIRED);
         if (is_over(s))
             return;
+        sub = s->subs; /* its leave may have ended others too */
     }
 }
 

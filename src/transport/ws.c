@@ -95,11 +95,7 @@ static void on_free(struct pl_wsc *w)
 
 static enum pl_err pipe_send(struct pl_pipe *p, const void *bytes, size_t n, size_t *ret_n)
 {
-    struct pl_wsc *w = &of_pipe(p)->w;
-    enum pl_err err = pl_wsc_send(w, bytes, n, ret_n);
-
-    pl_metric_add(w->conn->shard->cells, PL_M_TRANSPORT_SENT_BYTES + PL_MV_TRANSPORT_WEBSOCKET, (int64_t)*ret_n);
-    return err;
+    return pl_wsc_send(&of_pipe(p)->w, bytes, n, ret_n);
 }
 
 /* Deflated, behind room for the head. False: it does not pay, or there is no memory; out is as it was. */
