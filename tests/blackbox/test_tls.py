@@ -41,9 +41,19 @@ def test_new_versions_are_served(tls, version, name):
     s = shake(tls, version, version)
     assert s.version() == name
     assert "GCM" in s.cipher()[0] or "CHACHA20" in s.cipher()[0]
+    assert name == "TLSv1.3" or s.cipher()[0].startswith("ECDHE-"), "forward secrecy"
     s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert read_answer(s)[0] == 200
     s.close()
+
+
+@pytest.mark.parametrize("suite", ["AES128-GCM-SHA256", "AES256-SHA", "ECDHE-ECDSA-AES128-SHA", "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA384"])
+def test_suites_without_forward_secrecy_or_authenticated_encryption_are_refused(tls, suite):
+    ctx = trusting()
+    ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+    ctx.set_ciphers(suite + ":@SECLEVEL=0")
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        ctx.wrap_socket(tls.connect(), server_hostname="localhost")
 
 
 def test_alpn_picks_http_1_1(tls):

@@ -1,8 +1,9 @@
 """Unmodified npm `centrifuge` in headless Chromium against a real server: the first promise of issue 3."""
 import json
 import subprocess
+import time
 
-from harness import KEY, OPEN, STREAM, config
+from harness import KEY, OPEN, STREAM, config, jwt
 
 CFG = config(client={"allowed_origins": ["http://127.0.0.1:*"]}, channel={"namespaces": [
     {"name": "rec", **STREAM}, {"name": "room", **OPEN, **STREAM, "join_leave": True, "force_push_join_leave": True, "presence": True}]})
@@ -130,10 +131,21 @@ def test_a_page_of_another_origin_is_refused(browser, site, start):
     page.close()
 
 
-def test_token_of_the_cli_lets_the_sdk_in_and_refreshes(browser, site, start):
-    import time
+def test_expired_token_is_replaced_and_the_connection_made(browser, site, start):
+    """Coming back with an expired token: error 109, the SDK gets a new one and tries again."""
+    s = start(cfg=CFG)
+    page = browser.open(site)
+    now = int(time.time())
+    old, new = jwt(sub="42", exp=now - 60), jwt(sub="42", exp=now + 300)
+    page.eval("window.asked = 0; start('ws://127.0.0.1:%d/connection/websocket', {token: '%s', getToken: () => { asked++; return Promise.resolve('%s'); }})"
+              % (s.port, old, new))
+    page.wait("saw('connected') === 1")
+    assert page.eval("asked") == 1
+    assert page.eval("log.filter(x => x[0] === 'error').length") <= 1
+    page.close()
 
-    from harness import jwt
+
+def test_token_of_the_cli_lets_the_sdk_in_and_refreshes(browser, site, start):
     s = start(cfg=CFG)
     page = browser.open(site)
     now = int(time.time())
