@@ -221,6 +221,8 @@ static void read_once(struct pl_conn *c)
         return;
     }
     pl_net_metric(c->shard, PL_M_NET_IN_BYTES, (int64_t)n);
+    pl_net_of(c->shard)->turn_bytes += (uint32_t)n;
+    pl_shard_task(c->shard, PL_PHASE_WALK, &pl_net_of(c->shard)->kick); /* sets it back */
     if (is_lent && had > 0)
         memcpy(p, old, had);
     deliver(c, old, p, had + n);
@@ -285,7 +287,6 @@ static void on_ready(struct pl_shard *s, struct pl_watch *w, uint32_t events)
 {
     struct pl_conn *c = PL_OF(w, struct pl_conn, watch);
 
-    (void)s;
     switch ((enum pl_conn_state)c->state) {
     case PL_CONN_DIAL:
         pl_conn_dialled(c, events);
@@ -298,7 +299,8 @@ static void on_ready(struct pl_shard *s, struct pl_watch *w, uint32_t events)
         if ((events & PL_POLL_OUT) != 0)
             writable(c);
         /* with TLS room to write may be what reading waited for */
-        if (c->state == PL_CONN_OPEN && ((events & (PL_POLL_IN | PL_POLL_HUP)) != 0 || c->tls != NULL))
+        if (c->state == PL_CONN_OPEN && ((events & (PL_POLL_IN | PL_POLL_HUP)) != 0 || c->tls != NULL) &&
+            pl_net_of(s)->turn_bytes < PL_READ_BUDGET)
             readable(c, events);
         return;
     case PL_CONN_LINGER:
@@ -348,6 +350,7 @@ static void kick_run(struct pl_shard *s, struct pl_task *t)
     struct pl_deferred *d = net->pending, *next;
 
     (void)s;
+    net->turn_handshakes = net->turn_bytes = 0;
     net->pending = net->pending_last = NULL;
     for (; d != NULL; d = next) {
         struct pl_conn *c = PL_OF(d, struct pl_conn, deferred);

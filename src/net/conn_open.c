@@ -102,10 +102,17 @@ static void proxy_readable(struct pl_conn *c)
 
 void pl_conn_opening(struct pl_conn *c)
 {
-    if (c->state == PL_CONN_PROXY)
+    struct pl_net *net = pl_net_of(c->shard);
+
+    if (c->state == PL_CONN_PROXY) {
         proxy_readable(c);
-    else
-        handshake(c);
+        return;
+    }
+    if (net->turn_handshakes >= PL_HANDSHAKE_BUDGET)
+        return; /* the poller tells again in the next turn: those who are in come first */
+    net->turn_handshakes++;
+    pl_shard_task(c->shard, PL_PHASE_WALK, &net->kick); /* sets it back */
+    handshake(c);
 }
 
 void pl_conn_dialled(struct pl_conn *c, uint32_t events)

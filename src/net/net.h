@@ -32,6 +32,8 @@ enum {
     PL_CONN_LINGER_MS = 2000,
     PL_CONN_LINGER_BYTES = 65536,
     PL_ACCEPT_BUDGET = 64,     /* sockets per listener and turn */
+    PL_HANDSHAKE_BUDGET = 8,   /* TLS handshake steps per shard and turn: one may take a millisecond (RSA 2048) */
+    PL_READ_BUDGET = 1 << 20,  /* bytes read per shard and turn; what waits is reported again by the poller */
     PL_ACCEPT_PAUSE_MS = 100,  /* after running out of descriptors or memory */
 };
 
@@ -45,6 +47,7 @@ struct pl_net {
     size_t n_conns;
     struct pl_slab slab;
     struct pl_task kick;
+    uint32_t turn_handshakes, turn_bytes;       /* since the last kick */
     struct pl_deferred *pending, *pending_last; /* connections that need a look, linked by deferred.next */
     struct pl_list accepters;                   /* listen.c */
     atomic_uint load;                           /* counter: connections, also those handed over that have not arrived */

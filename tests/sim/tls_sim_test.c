@@ -401,6 +401,48 @@ static void what_is_no_tls_or_too_old_or_too_slow_is_closed(void **state)
     cert_free(&cert);
 }
 
+static void a_storm_of_handshakes_is_spread_over_turns(void **state)
+{
+    enum { N = 40 };
+    struct cert cert = cert_new("peal.test", NULL);
+    struct pl_tls_cert opt = cert_opt(&cert);
+    struct pl_tls_opts opts = { .certs = &opt, .n_certs = 1 };
+    struct house h = house_new((struct sim_opts){ .seed = 1 }, &opts, NULL);
+    struct client c[N];
+    unsigned answered = 0, last = 0, turns = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        c[i] = client_new(&h, NULL, NULL);
+    sim_run(h.sim); /* all are accepted */
+    for (int i = 0; i < N; i++) {
+        uint8_t hello[4096];
+        int n;
+
+        (void)SSL_do_handshake(c[i].ssl);
+        n = BIO_read(c[i].out, hello, sizeof hello);
+        assert_true(n > 0 && sim_send(h.sim, c[i].sock, hello, (size_t)n) == (size_t)n);
+    }
+    for (; answered < N; turns++) {
+        struct pl_buf got = pl_buf_init(1 << 20);
+
+        assert_true(turns < N);
+        (void)pl_shard_turn(h.n->shards[0], 0);
+        for (int i = 0; i < N; i++) {
+            pl_buf_clear(&got);
+            (void)sim_recv(h.sim, c[i].sock, &got);
+            answered += got.len > 0;
+        }
+        assert_true(answered - last <= 8);
+        last = answered;
+        pl_buf_fini(&got);
+    }
+    for (int i = 0; i < N; i++)
+        client_free(&h, &c[i]);
+    house_free(&h);
+    cert_free(&cert);
+}
+
 static void a_proxy_header_comes_before_the_handshake(void **state)
 {
     struct cert cert = cert_new("peal.test", NULL);
@@ -495,6 +537,7 @@ int main(void)
         cmocka_unit_test(the_certificate_is_chosen_by_name),
         cmocka_unit_test(a_client_without_the_wanted_certificate_stays_out),
         cmocka_unit_test(what_is_no_tls_or_too_old_or_too_slow_is_closed),
+        cmocka_unit_test(a_storm_of_handshakes_is_spread_over_turns),
         cmocka_unit_test(a_proxy_header_comes_before_the_handshake),
         cmocka_unit_test(wrong_certificates_are_refused_with_a_sentence),
         cmocka_unit_test(a_pem_value_is_text_or_base64_or_a_path),
