@@ -6,12 +6,13 @@
 The server is $PEAL_BIN (build/peal), or whatever SERVER_CMD starts: it gets $CONFIG and $PORT and must end on SIGTERM.
 A transcript that stands in later.txt belongs to a later issue and is not here yet."""
 import argparse, base64, concurrent.futures, glob, hashlib, hmac, http.client, http.server, json, os, queue, re
-import shlex, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, urllib.parse, zlib
+import select, shlex, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, urllib.parse, zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WAIT = float(os.environ.get('WIRE_TIMEOUT', '4'))       # how long one expectation may take, seconds
 ROOT = os.path.dirname(os.path.dirname(HERE))
 clock = time.time                                       # resolve.py puts the simulator's clock here
+TLS = None                                              # --tls: the context of our side
 
 # ---------------------------------------------------------------- protobuf: a field table and a codec
 CI = 'ClientInfo'
@@ -424,6 +425,48 @@ def check(exp, act, var):
     return d
 
 # ---------------------------------------------------------------- connections
+class TlsSocket:
+    """A TLS connection that one thread reads while another writes: OpenSSL's object is touched under a lock, waiting is done outside."""
+    def __init__(self, sock):
+        self.sock, self.lock = TLS.wrap_socket(sock, server_hostname='localhost'), threading.Lock()
+        self.sock.setblocking(False)
+
+    def recv(self, n):
+        while True:
+            try:
+                with self.lock:
+                    return self.sock.recv(n)
+            except ssl.SSLWantReadError:
+                select.select([self.sock], [], [], 1)
+            except ssl.SSLError:
+                raise EOFError from None
+
+    def sendall(self, data):
+        while data:
+            try:
+                with self.lock:
+                    data = data[self.sock.send(data):]
+            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                select.select([], [self.sock], [], 1)
+
+    def settimeout(self, seconds):
+        pass
+
+    def shutdown(self, how):
+        self.sock.shutdown(how)
+
+    def close(self):
+        self.sock.close()
+
+def dial(port):
+    sock = socket.create_connection(('127.0.0.1', port), timeout=10)
+    return TlsSocket(sock) if TLS else sock
+
+def http_link(port, timeout):
+    if TLS:
+        return http.client.HTTPSConnection('127.0.0.1', port, timeout=timeout, context=TLS)
+    return http.client.HTTPConnection('127.0.0.1', port, timeout=timeout)
+
 class Conn:
     """inbox items: ('msg', object, raw) ('close', code, reason) ('eof',) ('ctl', name)"""
     def __init__(self, kind):
@@ -514,7 +557,7 @@ class Conn:
 class WS(Conn):
     def __init__(self, kind, port, path, headers):
         super().__init__(kind)
-        self.sock = socket.create_connection(('127.0.0.1', port), timeout=10)
+        self.sock = dial(port)
         self.frame_pings = 'frame_ping' in path             # elsewhere control pings are answered and not shown
         h = {'Host': '127.0.0.1:%d' % port, 'Connection': 'Upgrade', 'Upgrade': 'websocket', 'Sec-WebSocket-Version': '13',
              'Sec-WebSocket-Key': base64.b64encode(os.urandom(16)).decode()}
@@ -623,7 +666,7 @@ class Stream(Conn):
     def __init__(self, kind, port, verb, path, headers, body):
         super().__init__(kind)
         self.port = port
-        self.http = http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+        self.http = http_link(port, 30)
         self.http.request(verb, path, body, headers)
         self.sock = self.http.sock
         self.resp = self.http.getresponse()
@@ -675,7 +718,7 @@ class Stream(Conn):
             body, kind = pb_encode('Emulation', {'node': self.node, 'session': self.session, 'data': raw}), 'application/octet-stream'
         else:
             body, kind = json.dumps({'session': self.session, 'node': self.node, 'data': '\n'.join(texts)}).encode(), 'application/json'
-        h = http.client.HTTPConnection('127.0.0.1', self.port, timeout=10)
+        h = http_link(self.port, 10)
         h.request('POST', '/emulation', body, {'Content-Type': kind})
         r = h.getresponse()
         r.read()
@@ -912,7 +955,7 @@ class Run:
             raise Bad('\n'.join(out + ['body: ' + text[:500]]))
 
     def http(self, verb, path, headers, body):
-        h = http.client.HTTPConnection('127.0.0.1', self.port, timeout=10)
+        h = http_link(self.port, 10)
         try:
             h.request(verb, path, body, headers)
             r = h.getresponse()
@@ -1178,7 +1221,13 @@ def main():
     ap.add_argument('--no-optional', action='store_true', help='skip transcripts marked "quirk: optional"')
     ap.add_argument('-v', action='store_true', help='name every transcript')
     ap.add_argument('-o', action='append', default=[], metavar='KEY=JSON', help='put this into every configuration, e.g. threads=4')
+    ap.add_argument('--tls', action='store_true', help='all of it over TLS, with the certificate of $PEAL_TLS_CERT and $PEAL_TLS_KEY')
     a = ap.parse_args()
+    if a.tls:
+        global TLS
+        TLS = ssl.create_default_context(cafile=os.environ['PEAL_TLS_CERT'])
+        a.o += ['http_server.tls.enabled=true'] + ['http_server.tls.%s_pem=%s' % (x.lower(), json.dumps(os.path.abspath(os.environ['PEAL_TLS_' + x])))
+                                                  for x in ('CERT', 'KEY')]
     peal = os.path.abspath(os.environ.get('PEAL_BIN', os.path.join(ROOT, 'build', 'peal')))
     cmd = os.environ.get('SERVER_CMD', shlex.quote(peal) + ' serve --config "$CONFIG"')
     files = []
