@@ -115,29 +115,31 @@ def blackbox(ctx):
     return built("release") or pytest("tests/blackbox", 300, ctx, "blackbox")
 
 
-def wire(ctx):
-    """The golden transcripts, each against the real program."""
-    bad = built("release", "peal")
-    if bad:
-        return bad
+def wire_run(ctx, log, *args):
+    """One run of the golden transcripts against the real program."""
     counts = Counts()
-    cmd = [sys.executable, "tests/wire/replay.py"] + (["-k", ctx.word] if ctx.word else [])
-    done = run(cmd, 300, log="wire", env=test_env(seed=ctx.seed))
+    cmd = [sys.executable, "tests/wire/replay.py", *args] + (["-k", ctx.word] if ctx.word else [])
+    done = run(cmd, 300, log=log, env=test_env(seed=ctx.seed))
     last = next((m for m in map(re.compile(r"^SUITE \w+: (\d+) passed, (\d+) failed, (\d+) skipped").match,
                                 reversed(done.output.splitlines())) if m), None)
     if last is None:
-        counts.fail(f"wire: no closing line: {done.tail(5)}")
+        counts.fail(f"{log}: no closing line: {done.tail(5)}")
         return counts
     counts.passed = int(last[1])
     for line in done.output.splitlines():
         if line.startswith("FAILED "):
-            counts.fail("wire " + line[7:])
+            counts.fail(f"{log} " + line[7:])
     counts.failed = max(counts.failed, int(last[2]))
     if int(last[3]):
-        counts.skip(f"wire: replay.py skips {last[3]} transcripts", int(last[3]))
+        counts.skip(f"{log}: replay.py skips {last[3]} transcripts", int(last[3]))
     if not done.ok and counts.failed == 0 and not ctx.word:
-        counts.fail(f"wire: replay.py exits {done.code}")
+        counts.fail(f"{log}: replay.py exits {done.code}")
     return counts
+
+
+def wire(ctx):
+    """The transcripts over plain TCP on two shards, and over TLS on four."""
+    return built("release", "peal") or wire_run(ctx, "wire", "-o", "threads=2").add(wire_run(ctx, "wire-tls", "--tls", "-o", "threads=4"))
 
 
 def browser(ctx):
