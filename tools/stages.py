@@ -95,6 +95,7 @@ def asan(ctx):
     if (ROOT / "build-asan" / "peal").exists():
         counts.add(pytest("tests/blackbox", 240, ctx, "blackbox-asan", binary=ROOT / "build-asan" / "peal",
                           args=["-m", "not slow"], PEAL_SLOWNESS=3))
+        counts.add(wire_run(ctx, "wire-asan", "-o", "threads=2", binary=ROOT / "build-asan" / "peal", WIRE_TIMEOUT=12))
     return counts
 
 
@@ -115,11 +116,11 @@ def blackbox(ctx):
     return built("release") or pytest("tests/blackbox", 300, ctx, "blackbox")
 
 
-def wire_run(ctx, log, *args):
+def wire_run(ctx, log, *args, binary=None, **env):
     """One run of the golden transcripts against the real program."""
     counts = Counts()
     cmd = [sys.executable, "tests/wire/replay.py", *args] + (["-k", ctx.word] if ctx.word else [])
-    done = run(cmd, 300, log=log, env=test_env(seed=ctx.seed))
+    done = run(cmd, 300, log=log, env=test_env(binary=binary, seed=ctx.seed, **env))
     last = next((m for m in map(re.compile(r"^SUITE \w+: (\d+) passed, (\d+) failed, (\d+) skipped").match,
                                 reversed(done.output.splitlines())) if m), None)
     if last is None:
