@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Every transcript on the simulator, cut: each input at each byte, with and without a record of the node at the cut.
 
-    tests/wire/cuts.py --simwire build/tests/sim/simwire [--slice I/N] [-k word]
+    tests/wire/cuts.py --simwire build/tests/sim/simwire [--slice I/N|any/N] [-k word]
 
 Resolves the transcripts into scripts (resolve.py), then plays them (tests/sim/simwire.c tells the modes): byte by byte, byte by byte
 with a record after each, each send cut in two at each byte, the same with a record at the cut. --slice plays one Nth of the
-last two. The last line is `SUITE cuts: N passed, M failed, 0 skipped`, in scripts and modes."""
-import argparse, glob, os, re, subprocess, sys, tempfile
+last two, `any` another one each time. The last line is `SUITE cuts: N passed, M failed, 0 skipped`, in scripts and modes."""
+import argparse, glob, os, random, re, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -17,6 +17,8 @@ def main():
     ap.add_argument('--slice', default='0/1')
     ap.add_argument('-k', default='', help='only transcripts whose path contains this')
     a = ap.parse_args()
+    if a.slice.startswith('any/'):
+        a.slice = '%d/%s' % (random.randrange(int(a.slice[4:])), a.slice[4:])
     passed = failed = runs = 0
     with tempfile.TemporaryDirectory(prefix='peal-cuts-') as tmp:
         made = subprocess.run([sys.executable, os.path.join(HERE, 'resolve.py'), '--simwire', a.simwire, '--out', tmp, '-k', a.k],
@@ -35,7 +37,7 @@ def main():
             runs += int(end[1]) if end else 0
             passed += int(end[2]) if end else 0
             failed += int(end[3]) if end else 1
-    print('%d runs of %d transcripts' % (runs, len(scripts)))
+    print('%d runs of %d transcripts, slice %s' % (runs, len(scripts), a.slice))
     print('SUITE cuts: %d passed, %d failed, 0 skipped' % (passed, failed))
     return 1 if failed else 0
 
