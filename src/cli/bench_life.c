@@ -73,6 +73,8 @@ bool bench_storm(struct bench *b)
 
 /* ---- churn ---- */
 
+enum { SETTLE_MS = 11000 }; /* the server looks every 5 s whether a storm has gone, then gives memory back */
+
 static bool come(struct bench *b, struct bench_client *c)
 {
     if (pl_load_add(&b->load, &c->conn, &b->setup, pl_slice_str(c->token)) != PL_OK)
@@ -139,13 +141,13 @@ bool bench_churn(struct bench *b)
         leave(b, &b->clients[i], false);
     if (!turn_over(b, o->cycles))
         return false;
-    bench_pause(b, 2000);
+    bench_pause(b, SETTLE_MS);
     start = bench_server(b);
     t0_us = pl_load_clock_us(&b->load);
     if (!turn_over(b, o->cycles))
         return false;
     t1_us = b->load.now_us;
-    bench_pause(b, 2000);
+    bench_pause(b, SETTLE_MS);
     end = bench_server(b);
     growth = start.anon_bytes == 0 ? 0 : ((double)end.anon_bytes - (double)start.anon_bytes) / (double)start.anon_bytes * 100;
     bench_say(b, "cycles", o->cycles, "connect, subscribe, leave");

@@ -19,7 +19,7 @@ static const struct scenario {
     { "storm",   bench_storm,      1000, 1, true,  "all are cut off, --missed messages pass, all return and recover" },
     { "publish", bench_publishing, 0,    4, false, "HTTP API: --connections, --depth requests under way: CPU per publish" },
     { "latency", bench_latency,    100,  1, false, "--rate publishes/s for --seconds: P50, P95, P99 to receipt" },
-    { "churn",   bench_churn,      200,  1, false, "connect, subscribe, leave, --cycles times: memory must come back" },
+    { "churn",   bench_churn,      500,  1, false, "connect, subscribe, leave, --cycles times: memory must come back" },
 };
 
 static const char about[] =
@@ -29,7 +29,7 @@ static const char about[] =
     "  storm     all are cut off, --missed messages pass, all return and recover (1000; --recoverable is on)\n"
     "  publish   HTTP API, --connections (4) with --depth requests under way: CPU per publish (0)\n"
     "  latency   --rate publishes/s for --seconds: P50, P95, P99 from publish to receipt (100)\n"
-    "  churn     connect, subscribe, leave, --cycles times: memory must come back (200)\n\n"
+    "  churn     connect, subscribe, leave, --cycles times: memory must come back (500)\n\n"
     "The server's CPU and memory are read from /proc when --pid is given. Deliveries are counted and their order checked;\n"
     "with --log a history is written for `peal check history`. Exit code 0: everything arrived; 1: not; 2: usage.";
 
