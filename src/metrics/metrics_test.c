@@ -20,6 +20,7 @@ static char *scrape(const struct pl_metrics *m, const char *prefix)
 
 static void has(const char *text, const char *want)
 {
+    assert_non_null(text);
     if (strstr(text, want) == NULL) {
         print_error("missing:\n%s\nin:\n%s\n", want, text);
         fail();

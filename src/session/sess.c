@@ -275,7 +275,7 @@ void pl_sess_end(struct pl_sess *s, const struct pl_outcome *why)
         sess_out_drop(s, true);
     sess_flush(s);
     /* What was promised before the end goes out first, if the peer takes it in time. */
-    if (s->out_head != NULL && s->pipe != NULL && sess_rare(s) != NULL) {
+    if (s->out_head != NULL && s->pipe != NULL && !PL_SABOTAGE(drain_skipped) && sess_rare(s) != NULL) {
         s->rare->close_code = code;
         s->rare->close_len = (uint8_t)text.len;
         memcpy(s->rare->close_text, text.p, text.len);
@@ -406,7 +406,7 @@ enum pl_err pl_sess_command(struct pl_sess *s, const struct pl_command *c)
         break;
     }
     if (pl_command_is_pong(c)) {
-        if ((s->flags & PL_SESS_PONG) == 0)
+        if ((s->flags & PL_SESS_PONG) == 0 && !PL_SABOTAGE(pong_unasked))
             return sess_bad(s, PL_R_BAD_REQUEST);
         pl_sess_pong(s);
         return PL_OK;

@@ -416,7 +416,7 @@ void sess_sub_drop(struct pl_sess *s, struct pl_sub *sub)
     struct pl_msg *leave = NULL;
 
     sub_unlink(s, sub);
-    if ((sub->flags & PL_SUB_EMIT) != 0) {
+    if ((sub->flags & PL_SUB_EMIT) != 0 && !PL_SABOTAGE(leave_forgotten)) {
         struct pl_client_info info = sess_info(s, sub->chan_info);
 
         if (pl_msg_new(PL_MSG_LEAVE, pl_sub_channel(sub), pl_slice("", 0), &info, NULL, &leave) != PL_OK)
@@ -439,7 +439,7 @@ void sess_sub_end(struct pl_sess *s, struct pl_sub *sub, enum pl_reason why)
         pl_sess_end(s, &outcome);
         return;
     }
-    if (sub->state == PL_SUB_PENDING) { /* its command must still be answered */
+    if (sub->state == PL_SUB_PENDING && !PL_SABOTAGE(pending_unanswered)) { /* its command must still be answered */
         sub->flags |= PL_SUB_DOOMED;
         return;
     }
