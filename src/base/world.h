@@ -95,6 +95,9 @@ struct pl_world_ops {
 
 /* The production world; one per process, never freed. */
 struct pl_world *pl_world_linux(void);
+/* Raises the process's soft limit of descriptors to the hard one: the usual 1024 is there for programs that use select(). Before the
+ * first listen. */
+void pl_world_linux_raise_limits(void);
 
 /* Descriptors that accepting never touches, for files, outgoing connections and the operator's door. */
 enum { PL_FD_RESERVE = 64 };

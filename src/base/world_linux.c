@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -355,6 +356,16 @@ static struct linux_world the_linux_world = {
     .world = { &linux_ops },
     .fds = { .high = INT32_MAX, .is_tight = false, .probe = -1 },
 };
+
+void pl_world_linux_raise_limits(void)
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur >= lim.rlim_max)
+        return;
+    lim.rlim_cur = lim.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &lim); /* then the old limit stays, and accepting pauses before it */
+}
 
 struct pl_world *pl_world_linux(void)
 {

@@ -68,6 +68,7 @@ static int run(struct pl_world *world, const struct pl_config *cfg, struct pl_lo
     struct pl_server *server = NULL;
     int status = PL_EXIT_FAILED;
 
+    pl_world_linux_raise_limits();
     if (pl_server_new(&opts, &server, &why) != PL_OK) {
         pl_log(log, PL_LOG_FATAL, "server.failed", PL_F_SLICE("why", pl_buf_slice(&why)));
         fprintf(stderr, "peal: not started: %.*s\n", PL_FMT(pl_buf_slice(&why)));
