@@ -1,7 +1,7 @@
 """./dev test: every stage with its time limit, then what was skipped, then "N passed, N failed".
 
-  suite.py test [filter]          all stages, those whose name contains the filter, or (if none does) the tests whose
-                                  name does
+  suite.py test [filter]          all stages, those whose name begins with the filter, or (if none does) the tests
+                                  whose name contains it
   suite.py stages NAME.. -- [filter]   these stages only
 
 A stage is a function in stages.py. One that raises, hangs or finds no test counts as failed: silence is never a pass."""
@@ -41,7 +41,7 @@ def main(argv):
     word = rest[0] if rest else None
     chosen = [s for s in stages.ALL if names is None or s.name in names]
     if word and names is None:
-        by_name = [s for s in chosen if word in s.name]
+        by_name = [s for s in chosen if s.name.startswith(word)]
         if by_name:
             chosen, word = by_name, None
         else:
