@@ -37,3 +37,12 @@ def test_the_tour_of_the_readme(start):
            {"X-API-Key": json.loads(readme_config())["http_api"]["key"]})
     assert c.pub()[1]["data"] == {"title": "Hello"}
     c.close()
+
+
+def test_every_intended_difference_is_in_the_papers():
+    rows = [line for line in (ROOT / "tests" / "wire" / "differs.txt").read_text().splitlines() if not line.startswith("#")]
+    paper = (ROOT / "docs" / "compatibility.md").read_text()
+    for row in rows:
+        recorded, ours = (x.strip() for x in row.split("|")[:2])
+        assert recorded in paper, f"docs/compatibility.md does not name {recorded}"
+        assert (ROOT / "tests" / "wire" / f"{ours}.wire").exists() and not (ROOT / "tests" / "wire" / f"{recorded}.wire").exists()
