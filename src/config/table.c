@@ -132,7 +132,7 @@ static const struct pl_opt channel_table[] = {
     ROW("allowed_delta_types", .kind = PL_OPT_FLAGS, .flags = PL_OPT_LIVE, .offset = AT(allowed_delta_types), .words = delta_types,
         .text = "delta formats that subscribers may ask for", .unbuilt = "not built yet: subscribers get whole publications"),
     NS_BOOL(delta_publish, "make a delta for every publication without being asked by the publisher"),
-    BOOL_UNBUILT(allow_tags_filter, PL_OPT_LIVE, "subscribers may give a filter on tags", "not built yet: a subscribe with a filter gets error 108 (not available)"),
+    NS_BOOL(allow_tags_filter, "subscribers may give a filter on tags"),
     NS_BOOL(allow_subscribe_for_client, "users may subscribe without a token"),
     NS_BOOL(allow_subscribe_for_anonymous, "extends allow_subscribe_for_client to anonymous users"),
     NS_BOOL(allow_publish_for_client, "users may publish"),

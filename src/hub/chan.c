@@ -145,6 +145,13 @@ void pl_sub_free(struct pl_shard *s, struct pl_sub **take_sub)
         return;
     pl_str_unref(&sub->epoch);
     pl_str_unref(&sub->chan_info);
+    if ((sub->flags & PL_SUB_FILTERED) != 0) {
+        struct hub_wide_sub *w = (struct hub_wide_sub *)sub;
+
+        pl_filter_unref(s, &w->filter);
+        free(w);
+        return;
+    }
     pl_slab_free(&hub_of(s)->sub_slab, sub);
 }
 
@@ -155,6 +162,8 @@ static enum pl_err go_live(struct pl_sub *sub, struct pl_op *op)
 
     c->n_pending--;
     c->has_interest = true;
+    if ((sub->flags & PL_SUB_FILTERED) != 0)
+        hub_filter_recovered(hub_sub_filter(sub), op);
     if (c->n_subs == 0) { /* nobody is left for whom a refill was meant; its answer, if one comes, is not looked at */
         hub_of(c->shard)->n_refills -= c->wants_refill;
         c->is_refilling = c->wants_refill = false;
@@ -334,6 +343,7 @@ void pl_hub_init(struct pl_shard *s, const struct pl_sink_ops *sink)
     pl_slab_init(&hub->sub_slab, sizeof(struct pl_sub));
     pl_table_init(&hub->chans);
     pl_table_init(&hub->homes);
+    pl_table_init(&hub->filters);
     for (size_t i = 0; i < PL_SHARDS_MAX; i++)
         pl_list_init(&hub->unsent[i]);
     hub->retry.run = hub_retry_run;
@@ -357,6 +367,7 @@ void pl_hub_fini(struct pl_shard *s)
     pl_table_each(&hub->chans, fini_chan, NULL);
     pl_table_fini(&hub->chans);
     hub_home_fini(s);
+    pl_table_fini(&hub->filters); /* their subscriptions are gone before us */
     pl_buf_fini(&hub->scratch);
     pl_slab_fini(&hub->sub_slab);
     free(hub);

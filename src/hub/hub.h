@@ -14,6 +14,7 @@
 #include "shard/tour.h"
 
 struct pl_chan;
+struct pl_filter;
 struct pl_sess;
 struct pl_sub;
 
@@ -30,6 +31,7 @@ enum {
     PL_SUB_EMIT = 16,         /* its coming and going is told to others */
     PL_SUB_SERVER_SIDE = 32,
     PL_SUB_EXPIRES = 64,      /* expire_s counts */
+    PL_SUB_FILTERED = 256,    /* has a filter on tags; set by pl_sub_new_filtered alone */
     PL_SUB_DOOMED = 128,      /* the backend ended it while it was pending: ends as soon as it is live */
 };
 
@@ -81,6 +83,13 @@ void pl_op_end(struct pl_op **take_op);  /* fini and free of a heap op */
 /* A zeroed subscription from the shard's slab; NULL when memory is out. free: one that is not (or no longer) with the hub. */
 struct pl_sub *pl_sub_new(struct pl_shard *s);
 void pl_sub_free(struct pl_shard *s, struct pl_sub **take_sub);
+/* The shard's filter of that text (Protobuf FilterNode, codec/tagfilter.h), shared by all who have the same. PL_EINVAL: it breaks a rule.
+ * PL_ENOMEM. */
+enum pl_err pl_filter_get(struct pl_shard *s, struct pl_slice text, struct pl_filter **ret) PL_MUST_CHECK;
+void pl_filter_unref(struct pl_shard *s, struct pl_filter **take_f);
+/* As pl_sub_new, for one who gets only what passes: live and recovered; its position moves all the same. */
+struct pl_sub *pl_sub_new_filtered(struct pl_shard *s, struct pl_filter **take_f);
+struct pl_slice pl_sub_filter_text(const struct pl_sub *sub); /* borrowed; "" none */
 /* Subscribes. sub: from pl_sub_new and filled (sess, flags, render_class, chan_info) by the caller; op: kind SUBSCRIBE with position wishes, recovery and
  * the join event. PL_OK: live, results in op. PL_WAIT: sink->on_subscribed comes (op->err tells). Errors: nothing happened, sub stays. */
 enum pl_err pl_hub_subscribe(struct pl_shard *s, struct pl_sub *sub, struct pl_op *op) PL_MUST_CHECK;

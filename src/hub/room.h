@@ -4,6 +4,7 @@
 
 #include "base/slab.h"
 #include "base/table.h"
+#include "codec/tagfilter.h"
 #include "hub/hub.h"
 
 enum { HUB_CACHE = 6, HUB_EVENTS_FIRST = 8 };
@@ -14,14 +15,35 @@ struct hub_events {
     uint32_t n, cap;
     uint32_t base;               /* seq of ev[0] */
     size_t bytes;
+    uint64_t id;                 /* never used twice on this shard */
     uint32_t n_cache;
     struct {
         struct pl_blob *blob;    /* ref; NULL: nothing to tell this class */
         uint32_t from;           /* seq it starts at; always to the end */
         uint32_t n_events;
+        uint64_t picks;          /* filtered: bit per event from `from` on that is in it; 0 all of the key's kind */
+        uint64_t filter_id;      /* beyond 64 events: whose picks; else 0 */
         uint8_t key;             /* render class and join/leave wish */
         uint8_t err;             /* enum pl_err of the rendering */
     } cache[HUB_CACHE];
+};
+
+/* A filter on tags that subscribers of this shard share. Its verdicts are kept for the newest log that it met. */
+struct pl_filter {
+    struct pl_tnode node;
+    struct pl_str *text;         /* ref; Protobuf, what the nodes borrow */
+    uint64_t id;                 /* never used twice on this shard */
+    uint64_t log_id;             /* of the log that the bits below are of */
+    uint64_t known, passed;      /* bit per event of that log */
+    uint32_t refs;               /* subscriptions */
+    size_t n;
+    struct pl_tagfilter_node nodes[];
+};
+
+/* A subscription with PL_SUB_FILTERED. */
+struct hub_wide_sub {
+    struct pl_sub sub;
+    struct pl_filter *filter;    /* ref */
 };
 
 struct pl_chan {
@@ -56,6 +78,8 @@ struct hub {
     const struct pl_sink_ops *sink;
     struct pl_table chans;
     struct pl_table homes;
+    struct pl_table filters;
+    uint64_t n_ids;              /* of logs and filters, ever given */
     struct pl_slab sub_slab;
     size_t n_subs;
     /* One-way mails that found no slot, oldest first, per target; they keep their order before later asks. */
@@ -78,6 +102,14 @@ struct pl_chan *hub_chan_get(struct pl_shard *s, struct pl_slice name);   /* NUL
 void hub_chan_drop_if_idle(struct pl_chan *c);
 enum pl_err hub_chan_attach(struct pl_chan *c, struct pl_sub *sub) PL_MUST_CHECK;
 void hub_chan_detach(struct pl_sub *sub);
+
+/* filter.c */
+static inline struct pl_filter *hub_sub_filter(const struct pl_sub *sub)
+{
+    return (sub->flags & PL_SUB_FILTERED) != 0 ? ((const struct hub_wide_sub *)sub)->filter : NULL;
+}
+bool hub_filter_passes(struct pl_filter *f, const struct hub_events *e, uint32_t i); /* event i, a publication */
+void hub_filter_recovered(const struct pl_filter *f, struct pl_op *op); /* drops from op->msgs what does not pass */
 
 /* walk.c */
 void hub_event(struct pl_shard *s, struct pl_msg *m);    /* borrowed: an event arrived from the home */

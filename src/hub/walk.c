@@ -77,33 +77,72 @@ struct rendered {
     enum pl_err err;
 };
 
+/* Which events of the log one class gets. */
+struct wish {
+    uint32_t from;            /* index in the log */
+    uint8_t key;
+    struct pl_filter *filter; /* NULL: no further question */
+    uint64_t picks;           /* with a filter and at most 64 events: bit per event; else 0 */
+};
+
+static bool is_wished(const struct hub_events *e, const struct wish *w, uint32_t i)
+{
+    if (e->ev[i]->kind != PL_MSG_PUB)
+        return (w->key & KEY_JOIN_LEAVE) != 0;
+    return w->filter == NULL || PL_SABOTAGE(filter_not_asked) || hub_filter_passes(w->filter, e, i);
+}
+
+/* Puts the filter's verdicts in the wish's picks, so that filters of one mind share a blob; one that lets all pass is left out.
+ * False: nothing passes. */
+static bool apply_filter(const struct hub_events *e, struct wish *w)
+{
+    bool is_all = true;
+
+    if (e->n - w->from > 64)
+        return true;
+    for (uint32_t i = w->from; i < e->n; i++) {
+        if (is_wished(e, w, i))
+            w->picks |= (uint64_t)1 << (i - w->from);
+        else if (e->ev[i]->kind == PL_MSG_PUB)
+            is_all = false;
+    }
+    if (w->picks == 0)
+        return false;
+    if (is_all) {
+        w->filter = NULL;
+        w->picks = 0;
+    }
+    return true;
+}
+
 /* The blob for one class from event index `from` to the end; made once per log state. */
-static struct rendered render(struct pl_chan *c, uint32_t from, uint8_t key)
+static struct rendered render(struct pl_chan *c, const struct wish *w)
 {
     struct hub *hub = hub_of(c->shard);
     struct hub_events *e = c->events;
+    uint64_t whose = w->picks == 0 && w->filter != NULL ? w->filter->id : 0;
+    uint32_t from = w->from, slot, n_wished = 0;
     struct pl_msg **list = e->ev + from, **picked = NULL;
     struct rendered r = { NULL, e->n - from, PL_OK };
-    uint32_t slot, n_pub = 0;
 
     for (uint32_t i = 0; i < e->n_cache; i++)
-        if (e->cache[i].key == key && e->cache[i].from == e->base + from)
+        if (e->cache[i].key == w->key && e->cache[i].from == e->base + from && e->cache[i].picks == w->picks && e->cache[i].filter_id == whose)
             return (struct rendered){ e->cache[i].blob, e->cache[i].n_events, (enum pl_err)e->cache[i].err };
     for (uint32_t i = from; i < e->n; i++)
-        n_pub += e->ev[i]->kind == PL_MSG_PUB;
-    if ((key & KEY_JOIN_LEAVE) == 0 && n_pub != r.n_events) {
-        picked = malloc((n_pub + 1) * sizeof(struct pl_msg *));
+        n_wished += is_wished(e, w, i);
+    if (n_wished != r.n_events) {
+        picked = malloc((n_wished + 1) * sizeof(struct pl_msg *));
         if (picked == NULL)
             return (struct rendered){ NULL, 0, PL_ENOMEM };
         r.n_events = 0;
         for (uint32_t i = from; i < e->n; i++)
-            if (e->ev[i]->kind == PL_MSG_PUB)
+            if (is_wished(e, w, i))
                 picked[r.n_events++] = e->ev[i];
         list = picked;
     }
     if (r.n_events != 0) {
         pl_buf_clear(&hub->scratch);
-        r.err = hub->sink->render(c->shard, key & ~(unsigned)KEY_JOIN_LEAVE, pl_str_slice(c->name), list, r.n_events, &hub->scratch);
+        r.err = hub->sink->render(c->shard, w->key & ~(unsigned)KEY_JOIN_LEAVE, pl_str_slice(c->name), list, r.n_events, &hub->scratch);
         if (r.err == PL_OK && !pl_buf_ok(&hub->scratch))
             r.err = PL_ENOMEM;
         if (r.err == PL_OK) {
@@ -123,7 +162,9 @@ static struct rendered render(struct pl_chan *c, uint32_t from, uint8_t key)
     e->cache[slot].blob = r.blob;
     e->cache[slot].from = e->base + from;
     e->cache[slot].n_events = r.n_events;
-    e->cache[slot].key = key;
+    e->cache[slot].picks = w->picks;
+    e->cache[slot].filter_id = whose;
+    e->cache[slot].key = w->key;
     e->cache[slot].err = (uint8_t)r.err;
     return r;
 }
@@ -133,21 +174,25 @@ static bool bring(struct pl_chan *c, struct pl_sub *sub)
 {
     struct hub *hub = hub_of(c->shard);
     struct hub_events *e = c->events;
-    uint32_t from = sub->seq - e->base;
-    uint8_t key = sub->render_class;
+    struct wish w = { .from = sub->seq - e->base, .key = sub->render_class };
     struct rendered r;
 
-    PL_ASSERT(from <= e->n);
+    PL_ASSERT(w.from <= e->n);
     sub->seq = c->next_seq;
-    if ((sub->flags & PL_SUB_POSITIONED) != 0 && !follow_position(sub, e, &from)) {
+    if ((sub->flags & PL_SUB_POSITIONED) != 0 && !follow_position(sub, e, &w.from)) {
         hub->sink->on_position_lost(sub);
         return true;
     }
-    if (from == e->n)
+    if (w.from == e->n)
         return false;
     if ((sub->flags & PL_SUB_JOIN_LEAVE) != 0)
-        key |= KEY_JOIN_LEAVE;
-    r = render(c, from, key);
+        w.key |= KEY_JOIN_LEAVE;
+    if ((sub->flags & PL_SUB_FILTERED) != 0) {
+        w.filter = hub_sub_filter(sub);
+        if (!apply_filter(e, &w))
+            return false;
+    }
+    r = render(c, &w);
     if (r.err == PL_EUNSUP) {
         hub->sink->on_unfit(sub);
         return true;
@@ -206,6 +251,7 @@ static bool events_push(struct pl_chan *c, struct pl_msg *m)
         if (e == NULL)
             return false;
         e->base = c->next_seq;
+        e->id = ++hub_of(c->shard)->n_ids;
         c->events = e;
         c->cursor = 0;
     }
@@ -320,6 +366,7 @@ static void tell_lost(struct pl_chan *c, uint64_t top)
         if (c->events == NULL)
             return; /* they see it at the next publication */
         c->events->base = c->next_seq;
+        c->events->id = ++hub_of(c->shard)->n_ids;
         c->cursor = 0;
     }
     pl_shard_task(c->shard, PL_PHASE_WALK, &c->walk);

@@ -255,7 +255,7 @@ static enum pl_err subscribe_all(struct pl_sess *s, uint32_t id, const struct wi
     c->entries = pl_buf_init((size_t)64 << 20);
     s->flags |= PL_SESS_HOLD;
     for (size_t i = 0; i < w->n && !c->has_failed; i++) {
-        const struct sub_wish *wish = &w->v[i];
+        struct sub_wish *wish = &w->v[i];
         struct pl_sub_result r;
         struct pl_sub *sub;
         struct pl_op op;

@@ -6,7 +6,7 @@
 
 enum { REC_ID = 1, REC_STATE, REC_FLAGS, REC_USER, REC_CONN_INFO, REC_META, REC_HEADER_USER, REC_EXPIRE, REC_PING_LEFT, REC_TICK_LEFT,
        REC_CLASS, REC_OUT, REC_OUT_STARTED, REC_SUB, REC_CLOSE_CODE, REC_CLOSE_TEXT, REC_DRAIN_LEFT };
-enum { REC_SUB_CHANNEL = 1, REC_SUB_FLAGS, REC_SUB_OFFSET, REC_SUB_EPOCH, REC_SUB_INFO, REC_SUB_EXPIRE };
+enum { REC_SUB_CHANNEL = 1, REC_SUB_FLAGS, REC_SUB_OFFSET, REC_SUB_EPOCH, REC_SUB_INFO, REC_SUB_EXPIRE, REC_SUB_FILTER };
 
 enum { FLAGS_KEPT = PL_SESS_PONG | PL_SESS_WANTS_PONG | PL_SESS_FRAME_PING | PL_SESS_EXPIRES | PL_SESS_COUNTED };
 
@@ -27,6 +27,8 @@ static void save_sub(const struct pl_sub *sub, struct pl_rec_out *r)
     pl_rec_bytes(r, REC_SUB_EPOCH, pl_str_slice(sub->epoch));
     pl_rec_bytes(r, REC_SUB_INFO, pl_str_slice(sub->chan_info));
     pl_rec_u64(r, REC_SUB_EXPIRE, sub->expire_s);
+    if ((sub->flags & PL_SUB_FILTERED) != 0)
+        pl_rec_bytes(r, REC_SUB_FILTER, pl_sub_filter_text(sub));
     pl_rec_end(r, mark);
 }
 
@@ -71,20 +73,49 @@ void pl_sess_save(struct pl_sess *s, struct pl_rec_out *r)
         save_sub(sub, r);
 }
 
+/* What the memory's own shape says is not the record's to change. */
+static void put_flags(struct pl_sub *sub, uint64_t flags)
+{
+    sub->flags = (uint16_t)((sub->flags & PL_SUB_FILTERED) | (flags & ~(uint64_t)PL_SUB_FILTERED));
+}
+
+/* The subscription that a record needs: one with a filter is another kind of thing from its beginning. */
+static enum pl_err new_sub(struct pl_sess *s, struct pl_rec_in rec, struct pl_sub **ret)
+{
+    struct pl_filter *filter = NULL;
+    struct pl_rec_field f;
+    enum pl_err err;
+
+    while ((err = pl_rec_next(&rec, &f)) == PL_OK && f.tag != REC_SUB_FILTER)
+        ;
+    if (err == PL_ENOENT) {
+        *ret = pl_sub_new(s->shard);
+    } else if (err == PL_OK) {
+        err = pl_filter_get(s->shard, f.value, &filter);
+        if (err != PL_OK)
+            return err == PL_EINVAL ? PL_EPROTO : err;
+        *ret = pl_sub_new_filtered(s->shard, &filter);
+    } else {
+        return err;
+    }
+    return *ret != NULL ? PL_OK : PL_ENOMEM;
+}
+
 static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
 {
-    struct pl_sub *sub = pl_sub_new(s->shard);
+    struct pl_sub *sub = NULL;
     struct pl_slice channel = { 0 };
     struct pl_rec_field f;
     enum pl_err err;
     bool ok = true;
 
-    if (sub == NULL)
-        return PL_ENOMEM;
+    err = new_sub(s, rec, &sub);
+    if (err != PL_OK)
+        return err;
     while (ok && (err = pl_rec_next(&rec, &f)) == PL_OK) {
         switch (f.tag) {
         case REC_SUB_CHANNEL: channel = f.value; break;
-        case REC_SUB_FLAGS:   sub->flags = PL_SABOTAGE(record_without_sub_flags) ? 0 : (uint16_t)pl_rec_get_u64(&f); break;
+        case REC_SUB_FLAGS:   put_flags(sub, PL_SABOTAGE(record_without_sub_flags) ? 0 : pl_rec_get_u64(&f)); break;
         case REC_SUB_OFFSET:  sub->offset = pl_rec_get_u64(&f); break;
         case REC_SUB_EPOCH:   pl_str_unref(&sub->epoch); sub->epoch = pl_str_new(f.value, &ok); break;
         case REC_SUB_INFO:    pl_str_unref(&sub->chan_info); sub->chan_info = pl_str_new(f.value, &ok); break;

@@ -109,6 +109,7 @@ struct sub_wish {
     bool recover, must_recover;
     uint64_t offset;
     struct pl_slice epoch;
+    struct pl_filter *filter;    /* ref, taken by sess_sub_begin; NULL none */
 };
 /* What the session must remember until the home's answer is told; travels as the op's note. */
 struct sub_wait {
@@ -121,7 +122,7 @@ struct sub_wait {
 enum sub_wait_kind { WAIT_COMMAND, WAIT_CONNECT, WAIT_PUSH };
 /* Begins a subscription. PL_OK: live; *op holds the results and join event; the caller tells the client, then sess_join_tell() and
  * pl_op_fini(). PL_WAIT: sess_subscribed() comes. Else an error: nothing happened. */
-enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub_wait_kind kind, uint32_t id, struct pl_op *op,
+enum pl_err sess_sub_begin(struct pl_sess *s, struct sub_wish *w, enum sub_wait_kind kind, uint32_t id, struct pl_op *op,
                            struct pl_sub **ret_sub) PL_MUST_CHECK;
 /* The join event of a PL_OK, behind the reply; from here on the leave is owed. Nothing if the session has ended meanwhile. */
 void sess_join_tell(struct pl_sess *s, struct pl_op *op);
@@ -135,7 +136,7 @@ void sess_subs_drop_all(struct pl_sess *s);
 struct pl_sub *sess_sub_of(struct pl_sess *s, struct pl_slice channel);
 bool sess_may(const struct pl_sess *s, bool for_client, bool for_subscriber, bool for_anonymous, bool is_subscriber);
 enum pl_reason sess_reason_of(enum pl_err err);                  /* of a failed hub call */
-void sess_subscribe_push(struct pl_sess *s, const struct sub_wish *w); /* by the API */
+void sess_subscribe_push(struct pl_sess *s, struct sub_wish *w); /* by the API */
 
 /* ops.c */
 enum pl_err sess_publish(struct pl_sess *s, uint32_t id, const struct pl_publish_req *r) PL_MUST_CHECK;

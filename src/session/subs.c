@@ -1,5 +1,6 @@
 /* Subscriptions of a session: the client's own, those that a token or the backend decides, and how they end. */
 #include "base/check.h"
+#include "codec/tagfilter.h"
 #include "session/room.h"
 
 static struct pl_slice borrow(const struct pl_str *s) { return pl_str_slice(s); }
@@ -124,11 +125,11 @@ static enum pl_err note_set(struct pl_op *op, const struct sub_wish *w, enum sub
     return err;
 }
 
-enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub_wait_kind kind, uint32_t id, struct pl_op *op,
+enum pl_err sess_sub_begin(struct pl_sess *s, struct sub_wish *w, enum sub_wait_kind kind, uint32_t id, struct pl_op *op,
                            struct pl_sub **ret_sub)
 {
     bool is_local = pl_home_of(s->shard->node, w->channel) == s->shard->index;
-    struct pl_sub *sub = pl_sub_new(s->shard);
+    struct pl_sub *sub = w->filter != NULL ? pl_sub_new_filtered(s->shard, &w->filter) : pl_sub_new(s->shard);
     enum pl_err err;
     bool ok;
 
@@ -137,7 +138,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, const struct sub_wish *w, enum sub
         return PL_ENOMEM;
     sub->sess = s;
     sub->render_class = s->render_class;
-    sub->flags = flags_of(s, w);
+    sub->flags |= flags_of(s, w);
     sub->expire_s = w->expire_at <= 0 ? 0 : w->expire_at < UINT32_MAX ? (uint32_t)w->expire_at : UINT32_MAX;
     sub->chan_info = pl_str_new(w->chan_info, &ok);
     err = ok ? pl_op_init(op, PL_OP_SUBSCRIBE, w->channel) : PL_ENOMEM;
@@ -264,15 +265,33 @@ static enum pl_reason check_channel(struct pl_sess *s, const struct pl_subscribe
     }
     if (r->type != PL_SUB_STREAM)
         return PL_R_NOT_AVAILABLE; /* map and shared-poll subscriptions are not served */
-    if (r->tf.len != 0)
-        return ret->opts->allow_tags_filter ? PL_R_NOT_AVAILABLE : PL_R_BAD_REQUEST;
+    if (r->tf.len != 0 && !ret->opts->allow_tags_filter)
+        return PL_R_BAD_REQUEST;
     return PL_R_NONE;
+}
+
+static enum pl_reason filter_of(struct pl_sess *s, struct pl_slice tf, struct pl_filter **ret)
+{
+    struct pl_scratch scratch = pl_scratch_init(tf.len + 1);
+    struct pl_buf text = pl_buf_init(2 * PL_TAGFILTER_BYTES_MAX);
+    enum pl_err err = PL_OK;
+
+    if (!s->dialect->codec->is_binary) {
+        err = pl_tagfilter_json(tf, &scratch, &text);
+        tf = pl_buf_slice(&text);
+    }
+    if (err == PL_OK)
+        err = pl_filter_get(s->shard, tf, ret);
+    pl_buf_fini(&text);
+    pl_scratch_fini(&scratch);
+    return err == PL_OK ? PL_R_NONE : err == PL_EINVAL ? PL_R_BAD_REQUEST : PL_R_INTERNAL;
 }
 
 enum pl_err sess_subscribe(struct pl_sess *s, uint32_t id, const struct pl_subscribe_req *r)
 {
     struct pl_credentials cred = { 0 };
     struct pl_channel_ref ref;
+    struct pl_filter *filter = NULL;
     struct pl_sub_result result;
     struct sub_wish w;
     struct pl_sub *sub;
@@ -290,13 +309,15 @@ enum pl_err sess_subscribe(struct pl_sess *s, uint32_t id, const struct pl_subsc
     why = may_subscribe(s, r, &ref, &cred, &must_close);
     if (must_close)
         return sess_bad(s, why);
+    if (why == PL_R_NONE && r->tf.len != 0)
+        why = filter_of(s, r->tf, &filter);
     if (why != PL_R_NONE)
         return sess_error(s, id, why);
     w = (struct sub_wish){
         .channel = r->channel, .opts = ref.opts, .chan_info = cred.info, .data = cred.data, .expire_at = cred.expire_at,
         .override = cred.override, .wants_position = r->positioned, .wants_recovery = r->recoverable, .wants_join_leave = r->join_leave,
         .recover = r->recover, .must_recover = r->recover && (r->flag & PL_SUB_FLAG_REJECT_UNRECOVERED) != 0, .offset = r->offset,
-        .epoch = r->epoch,
+        .epoch = r->epoch, .filter = filter,
     };
     err = sess_sub_begin(s, &w, WAIT_COMMAND, id, &op, &sub);
     if (err == PL_WAIT) {
@@ -380,7 +401,7 @@ static void sink_abandoned(struct pl_shard *shard, const struct pl_op *op)
 
 /* ---- by the backend ---- */
 
-void sess_subscribe_push(struct pl_sess *s, const struct sub_wish *w)
+void sess_subscribe_push(struct pl_sess *s, struct sub_wish *w)
 {
     struct pl_sub *old = sess_sub_of(s, w->channel);
     struct pl_sub_result r;
