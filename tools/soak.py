@@ -2,7 +2,7 @@
 
 Each slice is short and complete in itself, so the run may be stopped at any moment and gone on with later: counts add up
 in .cache/report/<commit>.json. Slices: fuzz targets, meson tests that take a seed (simulator, replay of mutated seeds,
-interrupted sessions), connect and disconnect churn, random bytes at the ports, Autobahn, planted faults."""
+interrupted sessions), connect and disconnect churn, random bytes at the ports, everything at once, Autobahn, planted faults."""
 import json
 import sys
 import time
@@ -38,6 +38,12 @@ def slice_garbage(seed):
                          binary=ROOT / "build-asan" / "peal", PEAL_GARBAGE=10000)
 
 
+def slice_chaos(seed):
+    """Everything at once on four shards, against the ASan build."""
+    return stages.pytest("tests/blackbox/test_chaos.py", 300, stages.Context(seed), "soak-chaos",
+                         binary=ROOT / "build-asan" / "peal", PEAL_CHAOS=60)
+
+
 def slice_autobahn(seed):
     return autobahn.run_groups(autobahn.QUICK, limit=240)
 
@@ -46,7 +52,7 @@ def slice_sabotage(seed):
     return sabotage.run_slice(seed, seconds=60)
 
 
-SLICES = [slice_fuzz, slice_seeds, slice_churn, slice_garbage, slice_seeds_asan, slice_autobahn, slice_sabotage]
+SLICES = [slice_fuzz, slice_seeds, slice_churn, slice_garbage, slice_chaos, slice_seeds_asan, slice_autobahn, slice_sabotage]
 
 
 def main(argv):
