@@ -200,6 +200,8 @@ void hub_home_after(struct pl_shard *s, struct pl_op *op)
     if (m != NULL) {
         m->time_ms = s->wall_ms;
         home_fan_out(s, m);
+        if (PL_SABOTAGE(join_told_twice) && m->kind == PL_MSG_JOIN)
+            home_fan_out(s, m);
     }
     pl_msg_unref(&m);
 }
