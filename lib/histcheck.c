@@ -466,6 +466,8 @@ static enum pl_err notice(struct checker *k, struct sub *s, const struct pl_hist
     enum pl_err err;
     uint64_t late;
 
+    if (first == NULL && epoch != s->epoch) /* nothing of the old epoch is missing, or nobody knows it */
+        first = pub_at(k, s->chan, epoch, 1);
     if (first != NULL && r->t_us > first->t_pub_us) {
         late = r->t_us - first->t_pub_us;
         k->n->notice_us_sum += late;
