@@ -305,7 +305,7 @@ static enum pl_err connect_as(struct pl_sess *s, uint32_t id, const struct pl_co
         if (cred->expire_at <= unix_now(s->shard))
             return refuse(s, id, PL_R_EXPIRED);
         s->flags |= PL_SESS_EXPIRES;
-        s->expire_s = cred->expire_at < UINT32_MAX ? (uint32_t)cred->expire_at : UINT32_MAX;
+        s->expire_s = (uint32_t)capped_end(s->shard, cred->expire_at);
     }
     sess_user_link(s);
     why = wish_grants(s, cred, &w);

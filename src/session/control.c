@@ -80,7 +80,7 @@ static void unsubscribe(struct pl_sess *s, const struct pl_control *c)
 
 static void refresh(struct pl_sess *s, const struct pl_control *c)
 {
-    int64_t left = c->expire_at - unix_now(s->shard);
+    int64_t left = capped_end(s->shard, c->expire_at) - unix_now(s->shard);
     uint32_t ttl = 0;
 
     if (c->expired || (c->expire_at > 0 && left <= 0)) {
@@ -89,7 +89,7 @@ static void refresh(struct pl_sess *s, const struct pl_control *c)
     }
     if (c->expire_at > 0) {
         s->flags |= PL_SESS_EXPIRES;
-        s->expire_s = c->expire_at < UINT32_MAX ? (uint32_t)c->expire_at : UINT32_MAX;
+        s->expire_s = (uint32_t)capped_end(s->shard, c->expire_at);
         ttl = (uint32_t)left;
     } else {
         s->flags &= (uint16_t)~PL_SESS_EXPIRES;

@@ -289,13 +289,13 @@ enum pl_err sess_refresh(struct pl_sess *s, uint32_t id, struct pl_slice token)
         return sess_bad(s, PL_R_UNRECOVERABLE);
     expires = cred.expire_at > 0 && !cfg_of(s)->client.insecure;
     if (expires) {
-        int64_t left = cred.expire_at - unix_now(s->shard);
+        int64_t left = capped_end(s->shard, cred.expire_at) - unix_now(s->shard);
 
         if (left <= 0)
             return sess_bad(s, PL_R_EXPIRED);
         ttl = (uint32_t)left;
         s->flags |= PL_SESS_EXPIRES;
-        s->expire_s = cred.expire_at < UINT32_MAX ? (uint32_t)cred.expire_at : UINT32_MAX;
+        s->expire_s = (uint32_t)capped_end(s->shard, cred.expire_at);
     } else {
         s->flags &= (uint16_t)~PL_SESS_EXPIRES; /* unlike Centrifugo, which lets the old timer kill it (wire-protocol.md 17) */
     }
@@ -327,12 +327,12 @@ enum pl_err sess_sub_refresh(struct pl_sess *s, uint32_t id, const struct pl_sub
     if (err != PL_OK || !pl_slice_eq(cred.channel, r->channel) || !pl_slice_eq(cred.user, pl_str_slice(s->user)) ||
         (cred.client.len != 0 && !pl_slice_eq(cred.client, pl_slice(client, sizeof client))))
         return sess_bad(s, PL_R_INVALID_TOKEN);
-    left = cred.expire_at > 0 ? cred.expire_at - unix_now(s->shard) : 0;
+    left = cred.expire_at > 0 ? capped_end(s->shard, cred.expire_at) - unix_now(s->shard) : 0;
     if (cred.expire_at > 0 && left <= 0)
         return sess_error(s, id, PL_R_TOKEN_EXPIRED);
     if (cred.expire_at > 0) {
         sub->flags |= PL_SUB_EXPIRES;
-        sub->expire_s = cred.expire_at < UINT32_MAX ? (uint32_t)cred.expire_at : UINT32_MAX;
+        sub->expire_s = (uint32_t)capped_end(s->shard, cred.expire_at);
     } else {
         sub->flags &= (uint16_t)~PL_SUB_EXPIRES;
     }

@@ -58,6 +58,13 @@ static inline struct sess_room *room_of(const struct pl_shard *s) { return s->ro
 static inline const struct pl_config *cfg_of(const struct pl_sess *s) { return s->shard->node->config; }
 static inline bool is_anonymous(const struct pl_sess *s) { return s->user == NULL; }
 static inline int64_t unix_now(const struct pl_shard *s) { return s->wall_ms / 1000; }
+/* Ends are capped at a year ahead (wire-protocol.md 3.4). at: unix seconds, above 0. */
+static inline int64_t capped_end(const struct pl_shard *s, int64_t at)
+{
+    int64_t most = unix_now(s) + 365 * 86400;
+
+    return at < most ? at : most;
+}
 static inline struct pl_outcome because(enum pl_reason r) { return (struct pl_outcome){ r, 0, NULL }; }
 static inline bool is_over(const struct pl_sess *s) { return s->state == PL_SESS_DEAD || s->state == PL_SESS_DRAINING; }
 

@@ -139,7 +139,7 @@ enum pl_err sess_sub_begin(struct pl_sess *s, struct sub_wish *w, enum sub_wait_
     sub->sess = s;
     sub->render_class = s->render_class;
     sub->flags |= flags_of(s, w);
-    sub->expire_s = w->expire_at <= 0 ? 0 : w->expire_at < UINT32_MAX ? (uint32_t)w->expire_at : UINT32_MAX;
+    sub->expire_s = w->expire_at > 0 ? (uint32_t)capped_end(s->shard, w->expire_at) : 0;
     sub->chan_info = pl_str_new(w->chan_info, &ok);
     err = ok ? pl_op_init(op, PL_OP_SUBSCRIBE, w->channel) : PL_ENOMEM;
     if (err == PL_OK)
@@ -182,7 +182,7 @@ void sess_join_tell(struct pl_sess *s, struct pl_op *op)
 void sess_sub_result(struct pl_sess *s, const struct pl_sub *sub, const struct pl_op *op, bool was_recovering, uint64_t offset,
                      struct pl_slice data, int64_t expire_at, struct pl_sub_result *ret)
 {
-    int64_t left = expire_at - unix_now(s->shard);
+    int64_t left = capped_end(s->shard, expire_at) - unix_now(s->shard);
 
     *ret = (struct pl_sub_result){ .sub = sub, .op = op, .data = data, .was_recovering = was_recovering, .request_offset = offset };
     if (expire_at > 0) {

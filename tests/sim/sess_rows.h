@@ -130,12 +130,15 @@ static const struct row rows[] = {
       "pass 50000\n"
       "c1 < {\"push\":{\"channel\":\"pl:x\",\"unsubscribe\":{\"code\":2501,\"reason\":\"subscription expired\"}}}\n"
       "c1 < nothing\n" },
-    { "a subscription token that ends in a far century does not end now", ANYBODY ",\"ping_interval\":\"-1s\",\"pong_timeout\":\"-2s\"",
+    { "ends in a far century are capped at a year, not cut to 32 bits", ANYBODY ",\"ping_interval\":\"-1s\",\"pong_timeout\":\"-2s\"",
       HELLO("c1")
       "c1 > {\"id\":2,\"subscribe\":{\"channel\":\"pl:x\",\"token\":\"@T({\"sub\":\"\",\"channel\":\"pl:x\",\"exp\":4294967297})T\"}}\n"
-      "c1 < {\"id\":2,\"subscribe\":{\"expires\":true,*\n"
+      "c1 < {\"id\":2,\"subscribe\":{\"expires\":true,\"ttl\":31536000}}\n"
       "pass 90000\n"
-      "c1 < nothing\n" },
+      "c1 < nothing\n"
+      "c2 open\n"
+      "c2 > {\"id\":1,\"connect\":{\"token\":\"@T({\"sub\":\"7\",\"exp\":99999999999})T\"}}\n"
+      "c2 < {\"id\":1,\"connect\":*\"expires\":true,\"ttl\":31536000*\n" },
     { "a server-side subscription's expiry ends the connection", ANYBODY ",\"ping_interval\":\"-1s\",\"pong_timeout\":\"-2s\"",
       HELLO("c1")
       "api subscribe {\"user\":\"\",\"channel\":\"pl:x\",\"expire_at\":1767225630}\n"
