@@ -249,6 +249,21 @@ enum pl_err pl_http_stream_send(struct pl_http *h, struct pl_slice piece)
     return PL_OK;
 }
 
+void pl_http_stream_flush(struct pl_http *h)
+{
+    PL_ASSERT(h->state == H_STREAM);
+    if (pl_buf_ok(&h->out))
+        (void)out_send(h); /* what is left, pl_http_stream_pending tells */
+}
+
+void pl_http_stream_cut(struct pl_http *h)
+{
+    PL_ASSERT(h->state == H_STREAM);
+    http_request_forget(h);
+    http_move(h, H_CLOSING);
+    pl_conn_close(h->conn, PL_CLOSE_ABORT);
+}
+
 void pl_http_stream_end(struct pl_http *h)
 {
     PL_ASSERT(h->state == H_STREAM);

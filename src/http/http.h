@@ -91,7 +91,11 @@ void pl_http_refuse(struct pl_http *h, unsigned status, const char *content_type
  * kept up to `limit` bytes. */
 void pl_http_stream_start(struct pl_http *h, unsigned status, const char *content_type, const char *extra, size_t limit);
 enum pl_err pl_http_stream_send(struct pl_http *h, struct pl_slice piece) PL_MUST_CHECK; /* PL_ETOOBIG: over limit */
+/* Hands what was gathered in this turn to the kernel now; what then still is pending, the kernel has refused (on_drained follows). */
+void pl_http_stream_flush(struct pl_http *h);
 void pl_http_stream_end(struct pl_http *h);
+/* Ends the connection in the midst of the answer, so that the peer sees that something is missing. */
+void pl_http_stream_cut(struct pl_http *h);
 
 /* For answers that come later: stands for the current request and goes stale with its answer or its client. {0}: the shard's table is
  * full; answer 503 then. */

@@ -197,7 +197,7 @@ static size_t refuse_body(struct pl_http *h, enum pl_err err, size_t n)
     if (err != PL_ENOMEM)
         http_count(h, err == PL_ETOOBIG ? PL_M_BODIES_TOO_LARGE : PL_M_HTTP_MALFORMED);
     if (err == PL_ETOOBIG)
-        http_say(h, 413, "request body too large", true, NULL);
+        http_say(h, 413, (h->route->flags & PL_ROUTE_CORS) != 0 ? NULL : "request body too large", true, NULL); /* clients' endpoints: no text */
     else if (err == PL_ENOMEM)
         http_say(h, 503, "out of memory", true, NULL);
     else
