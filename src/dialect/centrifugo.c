@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 
 /* What encoding publications needs: objects in one buffer, slices into it. */
 struct pubs {
@@ -105,6 +106,23 @@ static void on_message(struct pl_sess *s, uint8_t *p, size_t n)
     pl_scratch_fini(&scratch);
 }
 
+/* Who only listens says one thing, a bare ConnectRequest; what comes later is not looked at (wire-protocol.md 6.5). */
+static void on_message_uni(struct pl_sess *s, uint8_t *p, size_t n)
+{
+    struct pl_scratch scratch = pl_scratch_init(SCRATCH_MAX);
+    struct pl_command c = { .id = 1, .kind = PL_CMD_CONNECT };
+    enum pl_err err = PL_OK;
+
+    if (s->state != PL_SESS_NEW)
+        return;
+    if (codec_for(s)->connect_request(pl_slice(p, n), &scratch, &c.connect) != PL_OK)
+        pl_sess_close(s, PL_R_BAD_REQUEST);
+    else
+        err = pl_sess_command(s, &c);
+    PL_ASSERT(err == PL_OK || err == PL_WAIT || err == PL_ECLOSED); /* nothing stands behind it that would have to be kept */
+    pl_scratch_fini(&scratch);
+}
+
 /* ---- out ---- */
 
 static enum pl_err events(unsigned render_class, struct pl_slice channel, struct pl_msg *const *ev, size_t n, struct pl_buf *out)
@@ -148,7 +166,10 @@ static void reply_error(struct pl_sess *s, uint32_t id, const struct pl_outcome 
 
 static void reply_connect(struct pl_sess *s, uint32_t id, const struct pl_connect_result *r, struct pl_buf *out)
 {
-    codec_for(s)->connect(out, id, r);
+    if ((s->render_class & PL_CLASS_UNI) != 0)
+        codec_for(s)->push_connect(out, true, r);
+    else
+        codec_for(s)->connect(out, id, r);
 }
 
 static struct pl_subscribe_result subscribe_result(const struct pl_sub_result *r, const struct pubs *p)
@@ -282,11 +303,16 @@ static void push_refresh(struct pl_sess *s, bool expires, uint32_t ttl_s, struct
     codec_for(s)->push_refresh(out, is_uni(s), expires, ttl_s);
 }
 
-#define OPS(name_, class_, codec_) { \
+static void push_disconnect(unsigned render_class, unsigned code, struct pl_slice reason, struct pl_buf *out)
+{
+    codec_of(render_class)->push_disconnect(out, (render_class & PL_CLASS_UNI) != 0, code, reason);
+}
+
+#define OPS(name_, class_, codec_, on_message_) { \
     .name = name_, \
     .render_class = class_, \
     .codec = codec_, \
-    .on_message = on_message, \
+    .on_message = on_message_, \
     .events = events, \
     .reply_error = reply_error, \
     .reply_connect = reply_connect, \
@@ -302,7 +328,9 @@ static void push_refresh(struct pl_sess *s, bool expires, uint32_t ttl_s, struct
     .push_unsubscribe = push_unsubscribe, \
     .push_subscribe = push_subscribe, \
     .push_refresh = push_refresh, \
+    .push_disconnect = push_disconnect, \
 }
 
-const struct pl_dialect_ops pl_dialect_centrifugo_json = OPS("json", 0, &pl_cproto_json);
-const struct pl_dialect_ops pl_dialect_centrifugo_protobuf = OPS("protobuf", PL_CLASS_PROTOBUF, &pl_cproto_protobuf);
+const struct pl_dialect_ops pl_dialect_centrifugo_json = OPS("json", 0, &pl_cproto_json, on_message);
+const struct pl_dialect_ops pl_dialect_centrifugo_protobuf = OPS("protobuf", PL_CLASS_PROTOBUF, &pl_cproto_protobuf, on_message);
+const struct pl_dialect_ops pl_dialect_centrifugo_uni = OPS("uni", PL_CLASS_UNI, &pl_cproto_json, on_message_uni);

@@ -6,5 +6,7 @@
 #include "session/sess.h"
 
 extern const struct pl_dialect_ops pl_dialect_centrifugo_json, pl_dialect_centrifugo_protobuf;
+/* The unidirectional half, in JSON: the one message in is a bare ConnectRequest, what goes out are bare pushes. */
+extern const struct pl_dialect_ops pl_dialect_centrifugo_uni;
 
 #endif

@@ -31,6 +31,33 @@ void sess_connect_wait_free(struct pl_sess *s)
     s->rare->connect = NULL;
 }
 
+/* Who only listens gets no replies: an HTTP status where that is configured, else a disconnect (wire-protocol.md 6.5). */
+static enum pl_err refuse_uni(struct pl_sess *s, enum pl_reason why)
+{
+    const struct pl_config *cfg = cfg_of(s);
+    const struct pl_reason_row *row = pl_reason_row(why);
+    struct pl_outcome outcome = because(PL_R_INTERNAL);
+
+    if (s->pipe != NULL && s->pipe->ops->refuse != NULL && s->pipe->ops->refuse(s->pipe, row->reply, pl_slice_str(row->text))) {
+        outcome = because(PL_R_NONE);
+    } else if (why == PL_R_TOKEN_EXPIRED || why == PL_R_EXPIRED || why == PL_R_TOO_MANY || why == PL_R_DENIED) {
+        outcome = because(why);
+    }
+    if (outcome.reason != PL_R_NONE && cfg->client.connect_code_to_unidirectional_disconnect_enabled) {
+        for (size_t i = 0; i < cfg->client.n_connect_code_transforms; i++) {
+            const struct pl_cfg_code_to_disconnect *t = &cfg->client.connect_code_transforms[i];
+
+            if (t->code != row->reply)
+                continue;
+            outcome.code = (uint32_t)t->to_code;
+            outcome.text = t->to_reason;
+            break;
+        }
+    }
+    pl_sess_end(s, &outcome);
+    return PL_ECLOSED;
+}
+
 /* An error reply: the connection stays for a moment but is of no more use (wire-protocol.md 3.1 no. 4). */
 static enum pl_err refuse(struct pl_sess *s, uint32_t id, enum pl_reason why)
 {
@@ -39,11 +66,14 @@ static enum pl_err refuse(struct pl_sess *s, uint32_t id, enum pl_reason why)
     sess_unhold(s);
     sess_subs_drop_all(s);
     sess_user_limit_give(s);
+    if (is_uni(s))
+        return refuse_uni(s, why);
     err = sess_error(s, id, why);
     if (err != PL_OK)
         return err;
     sess_move(s, PL_SESS_REFUSED);
-    s->tick_due = s->shard->now_ms + REFUSED_MS;
+    if (is_on_websocket(s)) /* others stay until they are stale (wire-protocol.md 17) */
+        s->tick_due = s->shard->now_ms + REFUSED_MS;
     sess_timer_set(s);
     return PL_OK;
 }
@@ -183,8 +213,11 @@ static enum pl_err finish(struct pl_sess *s)
     }
     if ((s->flags & PL_SESS_FRAME_PING) == 0 && cfg->client.ping_interval_ms > 0) {
         r.ping = (uint32_t)(cfg->client.ping_interval_ms / 1000);
-        r.pong = (s->flags & PL_SESS_WANTS_PONG) != 0 && cfg->client.pong_timeout_ms > 0;
+        r.pong = (s->flags & PL_SESS_WANTS_PONG) != 0 && !is_uni(s) && cfg->client.pong_timeout_ms > 0;
     }
+    r.session = sess_ticket_id(s);
+    if (r.session != NULL && !is_uni(s))
+        r.node = s->shard->node->id; /* where requests beside this connection must go */
     if (cfg->client.connect_include_server_time)
         r.time_ms = s->shard->wall_ms;
     sess_move(s, PL_SESS_LIVE);

@@ -103,12 +103,21 @@ static void refresh(struct pl_sess *s, const struct pl_control *c)
     sess_send(s);
 }
 
+/* Only emulated and unidirectional connections have a session id. */
+static bool has_session(const struct pl_sess *s, struct pl_slice text)
+{
+    const uint8_t *own = sess_ticket_id(s);
+    uint8_t id[16];
+
+    return own != NULL && pl_uuid_parse(text, id) == PL_OK && memcmp(id, own, sizeof id) == 0;
+}
+
 static void apply(struct pl_sess *s, struct pl_control *c)
 {
     if (s->state != PL_SESS_LIVE || (c->has_client && memcmp(c->client, s->id, sizeof s->id) != 0))
         return;
-    if (c->session != NULL)
-        return; /* only emulated and unidirectional connections have a session id; this one has none */
+    if (c->session != NULL && !has_session(s, pl_str_slice(c->session)))
+        return;
     c->n_matched++;
     switch (c->kind) {
     case PL_CONTROL_DISCONNECT:

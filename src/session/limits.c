@@ -12,12 +12,22 @@ struct user_count {
     uint32_t n;
 };
 
+/* A session id that leads to another shard than the one it lives on. */
+struct moved {
+    struct pl_tnode node;
+    uint8_t id[16];
+    unsigned shard;
+};
+
 struct node_room {
     atomic_llong n_live;
     atomic_llong n_unauthenticated; /* sessions that have not completed connect */
     atomic_llong bucket_ms;      /* monotonic time at which the rate bucket was (or will be) full */
     pthread_mutex_t user_lock;   /* rank: leaf; guards users */
     struct pl_table users;
+    atomic_size_t n_moved;
+    pthread_mutex_t moved_lock;  /* rank: leaf; guards moved */
+    struct pl_table moved;
 };
 
 static struct node_room *node_room_of(struct pl_node *n)
@@ -32,6 +42,8 @@ void pl_sess_node_init(struct pl_node *n)
     PL_ASSERT(r != NULL);
     pl_table_init(&r->users);
     PL_ASSERT(pthread_mutex_init(&r->user_lock, NULL) == 0);
+    pl_table_init(&r->moved);
+    PL_ASSERT(pthread_mutex_init(&r->moved_lock, NULL) == 0);
     n->rooms[PL_ROOM_SESSION] = r;
 }
 
@@ -53,6 +65,9 @@ void pl_sess_node_fini(struct pl_node *n)
     pl_table_each(&r->users, free_user, &r->users);
     pl_table_fini(&r->users);
     (void)pthread_mutex_destroy(&r->user_lock); /* nobody holds it: the shards have ended */
+    PL_ASSERT(r->moved.n == 0);
+    pl_table_fini(&r->moved);
+    (void)pthread_mutex_destroy(&r->moved_lock); /* likewise */
     free(r);
     n->rooms[PL_ROOM_SESSION] = NULL;
 }
@@ -172,4 +187,74 @@ void sess_user_limit_give(struct pl_sess *s)
     if (--u->n == 0)
         free_user(&u->node, &r->users);
     pthread_mutex_unlock(&r->user_lock);
+}
+
+/* ---- session ids that came from another node (ticket.c) ---- */
+
+static struct moved *moved_of(struct node_room *r, uint64_t hash, const uint8_t id[16])
+{
+    for (struct pl_tnode *n = pl_table_find(&r->moved, hash); n != NULL; n = pl_table_same(n))
+        if (memcmp(PL_OF(n, struct moved, node)->id, id, 16) == 0)
+            return PL_OF(n, struct moved, node);
+    return NULL;
+}
+
+static void moved_lock(struct node_room *r)
+{
+    PL_ASSERT(pthread_mutex_lock(&r->moved_lock) == 0);
+}
+
+static void moved_unlock(struct node_room *r)
+{
+    PL_ASSERT(pthread_mutex_unlock(&r->moved_lock) == 0);
+}
+
+bool sess_moved_note(struct pl_shard *s, const uint8_t id[16])
+{
+    struct node_room *r = node_room_of(s->node);
+    struct moved *m = calloc(1, sizeof *m);
+    bool ok;
+
+    if (m == NULL)
+        return false;
+    memcpy(m->id, id, sizeof m->id);
+    m->shard = s->index;
+    moved_lock(r);
+    ok = pl_table_insert(&r->moved, &m->node, pl_hash(s->node->hash_key, pl_slice(id, 16)));
+    moved_unlock(r);
+    if (ok)
+        atomic_fetch_add_explicit(&r->n_moved, 1, memory_order_release); /* pairs with acquire in sess_moved_find */
+    else
+        free(m);
+    return ok;
+}
+
+void sess_moved_forget(struct pl_node *n, const uint8_t id[16])
+{
+    struct node_room *r = node_room_of(n);
+    struct moved *m;
+
+    moved_lock(r);
+    m = moved_of(r, pl_hash(n->hash_key, pl_slice(id, 16)), id);
+    if (m != NULL)
+        pl_table_remove(&r->moved, &m->node);
+    moved_unlock(r);
+    if (m != NULL)
+        atomic_fetch_sub_explicit(&r->n_moved, 1, memory_order_release); /* as above */
+    free(m);
+}
+
+bool sess_moved_find(struct pl_node *n, const uint8_t id[16], unsigned *ret_shard)
+{
+    struct node_room *r = node_room_of(n);
+    struct moved *m;
+
+    if (atomic_load_explicit(&r->n_moved, memory_order_acquire) == 0) /* nearly always: no lock then */
+        return false;
+    moved_lock(r);
+    m = moved_of(r, pl_hash(n->hash_key, pl_slice(id, 16)), id);
+    if (m != NULL)
+        *ret_shard = m->shard;
+    moved_unlock(r);
+    return m != NULL;
 }

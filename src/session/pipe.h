@@ -34,14 +34,19 @@ struct pl_pipe_ops {
     /* Frames one message (several replies already joined) of the given class, appended to out. Pure; called for shared blobs too, so
      * it has no pipe. text: the class's encoding decides the opcode. */
     void (*frame)(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out);
+    /* The disconnect push, framed, before close with a code other than 0. NULL: this transport says goodbye by itself. */
+    void (*bye)(struct pl_pipe *p, struct pl_slice framed);
     /* Ends the peer's session: WebSocket sends a close frame with code and reason (<= 123 bytes) behind what was sent; other
-     * transports a disconnect push made by the dialect and the end of the body. Code 0: no goodbye, just close (see wire-protocol.md
-     * 3.1 no. 4). The session is detached (pl_sess_on_gone is not called any more). */
+     * transports end the body. Code 0: no goodbye, just close (see wire-protocol.md 3.1 no. 4). The session is detached
+     * (pl_sess_on_gone is not called any more). */
     void (*close)(struct pl_pipe *p, unsigned code, struct pl_slice reason);
     /* Stop / go on reading: set while an operation of the session is in flight. */
     void (*pause)(struct pl_pipe *p);
     void (*resume)(struct pl_pipe *p);
-    /* A WebSocket control ping (cf_ws_frame_ping_pong). NULL where there is none. */
+    /* A failed connect of a unidirectional client, by its reply code, answered in the transport's own way (HTTP status). NULL or false: not
+     * so; it becomes a disconnect. After true the session ends without a goodbye. */
+    bool (*refuse)(struct pl_pipe *p, unsigned code, struct pl_slice text);
+    /* A WebSocket control ping (cf_ws_frame_ping_pong, unidirectional WebSocket). NULL where there is none. */
     void (*ping)(struct pl_pipe *p);
 };
 

@@ -5,7 +5,7 @@
 #include "session/room.h"
 
 enum { REC_ID = 1, REC_STATE, REC_FLAGS, REC_USER, REC_CONN_INFO, REC_META, REC_HEADER_USER, REC_EXPIRE, REC_PING_LEFT, REC_TICK_LEFT,
-       REC_CLASS, REC_OUT, REC_OUT_STARTED, REC_SUB, REC_CLOSE_CODE, REC_CLOSE_TEXT, REC_DRAIN_LEFT };
+       REC_CLASS, REC_OUT, REC_OUT_STARTED, REC_SUB, REC_CLOSE_CODE, REC_CLOSE_TEXT, REC_DRAIN_LEFT, REC_TICKET };
 enum { REC_SUB_CHANNEL = 1, REC_SUB_FLAGS, REC_SUB_OFFSET, REC_SUB_EPOCH, REC_SUB_INFO, REC_SUB_EXPIRE, REC_SUB_FILTER };
 
 enum { FLAGS_KEPT = PL_SESS_PONG | PL_SESS_WANTS_PONG | PL_SESS_FRAME_PING | PL_SESS_EXPIRES | PL_SESS_COUNTED };
@@ -60,6 +60,8 @@ void pl_sess_save(struct pl_sess *s, struct pl_rec_out *r)
     pl_rec_u64(r, REC_CLASS, s->render_class);
     if (s->rare != NULL) {
         PL_ASSERT(s->rare->rest.len == 0);
+        if (s->rare->ticket != NULL)
+            pl_rec_bytes(r, REC_TICKET, pl_slice(s->rare->ticket->id, sizeof s->rare->ticket->id));
         pl_rec_bytes(r, REC_META, pl_str_slice(s->rare->meta));
         pl_rec_bytes(r, REC_HEADER_USER, pl_str_slice(s->rare->header_user));
         if (s->state == PL_SESS_DRAINING) {
@@ -198,6 +200,8 @@ static enum pl_err load_field(struct pl_sess *s, const struct pl_rec_field *f, s
             memcpy(s->rare->close_text, f->value.p, f->value.len);
         }
         break;
+    case REC_TICKET:
+        return f->value.len == 16 && sess_ticket_id(s) == NULL && sess_rare(s) != NULL ? sess_ticket_new(s, f->value.p) : PL_EPROTO;
     case REC_SUB: return load_sub(s, pl_rec_nested(f));
     default:      break;
     }

@@ -24,8 +24,17 @@ struct connect_wait {
     size_t n_after, cap_after;
 };
 
+/* The session id of an emulated or unidirectional client, by which requests beside its connection find it. */
+struct sess_ticket {
+    struct pl_tnode node;        /* in room->tickets */
+    struct pl_sess *sess;
+    uint8_t id[16];              /* UUID v4 */
+    bool is_moved;               /* lives on another shard than its id says: noted for the node */
+};
+
 /* What few sessions have, or only for a while. */
 struct pl_rare {
+    struct sess_ticket *ticket;  /* owned */
     struct pl_buf rest;          /* of a message whose parsing waits for an operation */
     struct connect_wait *connect;
     struct pl_str *meta;
@@ -39,12 +48,14 @@ struct pl_rare {
 struct sess_room {
     struct pl_slab slab;         /* of sessions */
     struct pl_table users;
+    struct pl_table tickets;
     struct pl_list all;
     size_t n_live;
     struct pl_sess *dirty;
     struct pl_task flush;
     struct pl_buf message;       /* one encoded message */
     struct pl_buf framed;        /* its frame */
+    struct pl_buf bye, bye_framed; /* a disconnect push; apart, since ends happen while the two above are in use */
     struct pl_scratch scratch;   /* tokens */
     /* How to encode and frame for a render class, noted when its first session comes. */
     const struct pl_dialect_ops *dialects[8]; /* by class & 7 */
@@ -155,7 +166,21 @@ enum pl_err sess_sub_refresh(struct pl_sess *s, uint32_t id, const struct pl_sub
 enum pl_err sess_error(struct pl_sess *s, uint32_t id, enum pl_reason why);  /* error reply; PL_OK */
 enum pl_err sess_bad(struct pl_sess *s, enum pl_reason why);                 /* disconnect; PL_ECLOSED */
 
+/* ticket.c */
+enum pl_err sess_ticket_new(struct pl_sess *s, const uint8_t *id) PL_MUST_CHECK; /* id NULL: a fresh one */
+void sess_ticket_free(struct pl_sess *s);
+static inline const uint8_t *sess_ticket_id(const struct pl_sess *s)
+{
+    return s->rare != NULL && s->rare->ticket != NULL ? s->rare->ticket->id : NULL;
+}
+static inline bool is_uni(const struct pl_sess *s) { return (s->render_class & PL_CLASS_UNI) != 0; }
+static inline bool is_on_websocket(const struct pl_sess *s) { return (s->render_class & PL_CLASS_FRAMING) == PL_FRAMING_WS; }
+
 /* limits.c */
+/* Sessions that came in a record and live on a shard that their id does not lead to. */
+bool sess_moved_note(struct pl_shard *s, const uint8_t id[16]);  /* false: no memory */
+void sess_moved_forget(struct pl_node *n, const uint8_t id[16]);
+bool sess_moved_find(struct pl_node *n, const uint8_t id[16], unsigned *ret_shard);
 bool sess_user_limit_take(struct pl_sess *s);                    /* false: client.user_connection_limit reached */
 void sess_user_limit_give(struct pl_sess *s);
 void sess_count_live(struct pl_shard *s, int change);

@@ -22,7 +22,7 @@ static const struct {
 
 static const char sess_kind;
 
-enum { DRAIN_MS = 5000, MESSAGE_MAX = 256 << 20, SCRATCH_MAX = 1 << 20 };
+enum { DRAIN_MS = 5000, MESSAGE_MAX = 256 << 20, SCRATCH_MAX = 1 << 20, INPUT_MAX = 1 << 20 };
 
 void sess_move(struct pl_sess *s, enum pl_sess_state next)
 {
@@ -47,6 +47,7 @@ static void rare_free(struct pl_sess *s)
     if (r == NULL)
         return;
     sess_connect_wait_free(s);
+    sess_ticket_free(s);
     pl_buf_fini(&r->rest);
     pl_str_unref(&r->meta);
     pl_str_unref(&r->header_user);
@@ -60,7 +61,7 @@ void sess_rare_drop(struct pl_sess *s)
 {
     const struct pl_rare *r = s->rare;
 
-    if (r != NULL && r->connect == NULL && r->rest.len == 0 && r->meta == NULL && r->header_user == NULL && r->name == NULL
+    if (r != NULL && r->ticket == NULL && r->connect == NULL && r->rest.len == 0 && r->meta == NULL && r->header_user == NULL && r->name == NULL
         && r->version == NULL && s->state != PL_SESS_DRAINING)
         rare_free(s);
 }
@@ -205,12 +206,12 @@ enum pl_err pl_sess_new(struct pl_shard *shard, const struct pl_sess_opts *opts,
     shard->world->ops->entropy(shard->world, s->id, sizeof s->id);
     s->id[6] = (uint8_t)((s->id[6] & 0x0f) | 0x40); /* RFC 4122 4.4: version 4 */
     s->id[8] = (uint8_t)((s->id[8] & 0x3f) | 0x80);
-    if (opts->header_user.len != 0) {
+    if (opts->header_user.len != 0 || opts->has_ticket) {
         struct pl_rare *r = sess_rare(s);
 
         if (r != NULL)
             r->header_user = pl_str_new(opts->header_user, &ok);
-        if (r == NULL || !ok) {
+        if (r == NULL || !ok || (opts->has_ticket && sess_ticket_new(s, NULL) != PL_OK)) {
             rare_free(s);
             pl_handle_free(shard, s->handle);
             pl_slab_free(&room->slab, s);
@@ -229,12 +230,21 @@ enum pl_err pl_sess_new(struct pl_shard *shard, const struct pl_sess_opts *opts,
 
 static void pipe_close(struct pl_sess *s, uint32_t code, struct pl_slice text)
 {
+    struct sess_room *room = room_of(s->shard);
     struct pl_pipe *p = s->pipe;
 
     s->pipe = NULL;
     if (p == NULL)
         return;
     p->sess = NULL;
+    if (code != 0 && p->ops->bye != NULL) {
+        pl_buf_clear(&room->bye);
+        pl_buf_clear(&room->bye_framed);
+        s->dialect->push_disconnect(s->render_class, code, text, &room->bye);
+        p->ops->frame(s->shard, s->render_class, pl_buf_slice(&room->bye), &room->bye_framed);
+        if (pl_buf_ok(&room->bye) && pl_buf_ok(&room->bye_framed))
+            p->ops->bye(p, pl_buf_slice(&room->bye_framed));
+    }
     p->ops->close(p, code, text);
 }
 
@@ -326,6 +336,28 @@ enum pl_err pl_sess_keep(struct pl_sess *s, const uint8_t *p, size_t n)
     PL_ASSERT(r->rest.len == 0);
     pl_buf_put(&r->rest, p, n);
     return pl_buf_ok(&r->rest) ? PL_OK : PL_ENOMEM;
+}
+
+void pl_sess_input(struct pl_sess *s, uint8_t *p, size_t n)
+{
+    struct pl_slice separator = s->dialect->codec->separator;
+    struct pl_rare *r;
+
+    if ((s->flags & PL_SESS_BUSY) == 0 || is_over(s) || n == 0) {
+        pl_sess_message(s, p, n);
+        return;
+    }
+    r = sess_rare(s);
+    if (r != NULL && r->rest.len + n > INPUT_MAX) {
+        pl_sess_close(s, PL_R_TOO_MANY);
+        return;
+    }
+    if (r != NULL && r->rest.len != 0 && (separator.len == 0 || r->rest.p[r->rest.len - 1] != separator.p[0]))
+        pl_buf_slice_put(&r->rest, separator);
+    if (r != NULL)
+        pl_buf_put(&r->rest, p, n);
+    if (r == NULL || !pl_buf_ok(&r->rest))
+        pl_sess_close(s, PL_R_INTERNAL);
 }
 
 void sess_op_begin(struct pl_sess *s)
@@ -455,11 +487,14 @@ void pl_sess_init(struct pl_shard *shard)
 
     PL_ASSERT(room != NULL);
     pl_table_init(&room->users);
+    pl_table_init(&room->tickets);
     pl_slab_init(&room->slab, sizeof(struct pl_sess));
     pl_list_init(&room->all);
     room->flush.run = sess_flush_run;
     room->message = pl_buf_init(MESSAGE_MAX);
     room->framed = pl_buf_init(MESSAGE_MAX);
+    room->bye = pl_buf_init(4096);
+    room->bye_framed = pl_buf_init(8192);
     room->scratch = pl_scratch_init(SCRATCH_MAX);
     shard->world->ops->entropy(shard->world, &room->random, sizeof room->random);
     room->random |= 1;
@@ -483,9 +518,12 @@ void pl_sess_fini(struct pl_shard *shard)
     }
     pl_shard_free_deferred(shard); /* those that have just died */
     pl_table_fini(&room->users);
+    pl_table_fini(&room->tickets);
     pl_slab_fini(&room->slab);
     pl_buf_fini(&room->message);
     pl_buf_fini(&room->framed);
+    pl_buf_fini(&room->bye);
+    pl_buf_fini(&room->bye_framed);
     pl_scratch_fini(&room->scratch);
     free(room);
     shard->rooms[PL_ROOM_SESSION] = NULL;

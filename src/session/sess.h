@@ -68,6 +68,8 @@ struct pl_dialect_ops {
     void (*push_unsubscribe)(struct pl_sess *s, struct pl_slice channel, const struct pl_outcome *why, struct pl_buf *out);
     void (*push_subscribe)(struct pl_sess *s, const struct pl_sub_result *r, struct pl_buf *out);
     void (*push_refresh)(struct pl_sess *s, bool expires, uint32_t ttl_s, struct pl_buf *out);
+    /* The goodbye of transports without a close frame. */
+    void (*push_disconnect)(unsigned render_class, unsigned code, struct pl_slice reason, struct pl_buf *out);
 };
 
 enum {
@@ -118,7 +120,8 @@ struct pl_sess_opts {
     const struct pl_dialect_ops *dialect;
     struct pl_pipe *pipe;              /* sess is set in it */
     unsigned render_class;             /* framing, encoding, compression */
-    bool wants_pong;                   /* bidirectional */
+    bool wants_pong;                   /* pings are answered */
+    bool has_ticket;                   /* gets a session id: emulated and unidirectional transports */
     bool frame_ping;
     struct pl_slice header_user;       /* value of client.user_id_http_header, "" none */
     const struct pl_addr *peer;        /* for logs; copied */
@@ -131,6 +134,8 @@ void pl_sess_pong(struct pl_sess *s);          /* a WebSocket control pong in fr
 void pl_sess_on_writable(struct pl_sess *s);
 /* The peer has left (clean: it said goodbye by a close frame). The session ends; pipe is forgotten. */
 void pl_sess_on_gone(struct pl_sess *s, bool is_clean);
+/* Input that came beside the session's own connection: a message that waits behind an operation, if one runs. */
+void pl_sess_input(struct pl_sess *s, uint8_t *p, size_t n);
 /* A protocol error below the dialect, or any other end decided by the transport with a reason of the table. */
 void pl_sess_close(struct pl_sess *s, enum pl_reason why);
 
@@ -138,6 +143,12 @@ void pl_sess_close(struct pl_sess *s, enum pl_reason why);
 /* PL_OK: done, answered. PL_WAIT: stop parsing, keep the rest. PL_ECLOSED: the session has ended, touch nothing. */
 enum pl_err pl_sess_command(struct pl_sess *s, const struct pl_command *c) PL_MUST_CHECK;
 enum pl_err pl_sess_keep(struct pl_sess *s, const uint8_t *p, size_t n) PL_MUST_CHECK; /* rest of a message, copied */
+
+/* ---- session ids (session/ticket.c) ---- */
+/* The shard of the session of that id, if there is one. Any shard may ask. */
+unsigned pl_sess_ticket_shard(struct pl_shard *s, const uint8_t id[16]);
+/* That session; NULL: none here. */
+struct pl_sess *pl_sess_by_ticket(struct pl_shard *s, const uint8_t id[16]);
 
 /* ---- inside the room and for control ---- */
 struct pl_sess *pl_sess_by_handle(struct pl_shard *s, struct pl_handle h);

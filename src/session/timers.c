@@ -108,6 +108,8 @@ static void send_ping(struct pl_sess *s)
     } else {
         s->dialect->ping(s, sess_message(s));
         sess_send(s);
+        if (!is_over(s) && is_uni(s) && s->pipe->ops->ping != NULL)
+            s->pipe->ops->ping(s->pipe); /* the only kind it can answer */
     }
     if (is_over(s))
         return;
@@ -128,7 +130,7 @@ static void pong_overdue(struct pl_sess *s)
         s->ping_due = s->shard->now_ms + (uint64_t)cfg_of(s)->client.pong_timeout_ms;
         return;
     }
-    if ((s->flags & PL_SESS_FRAME_PING) != 0) {
+    if ((s->flags & PL_SESS_FRAME_PING) != 0 || is_uni(s)) {
         struct pl_outcome drop = { PL_R_NONE, 0, NULL }; /* the connection is dropped without a close frame */
 
         pl_sess_end(s, &drop);
@@ -182,7 +184,7 @@ void sess_timer_fire(struct pl_shard *shard, struct pl_timer *t)
     }
     if (s->state == PL_SESS_NEW || s->state == PL_SESS_CONNECTING || s->state == PL_SESS_REFUSED) {
         if (s->tick_due != 0 && s->tick_due <= now) {
-            if (s->state == PL_SESS_REFUSED) {
+            if (s->state == PL_SESS_REFUSED && is_on_websocket(s)) {
                 struct pl_outcome drop = { PL_R_NONE, 0, NULL };
 
                 pl_sess_end(s, &drop);

@@ -14,4 +14,10 @@ struct transport_room {
 /* The shard's, made at first use; NULL: no memory. */
 struct transport_room *transport_room(struct pl_shard *s);
 
+/* Several JSON messages of one turn are joined by line feeds, which none of them holds: takes the next. False: none left. */
+bool transport_line_take(struct pl_slice *rest, struct pl_slice *ret);
+
+/* Whether text is a bare ConnectRequest in JSON, the one thing unidirectional clients say. */
+bool transport_is_connect(struct pl_slice text);
+
 #endif

@@ -6,6 +6,8 @@
 #include "transport/ws_accept.h"
 #include "transport/ws_conn.h"
 
+static const struct pl_pipe_ops pl_uni_ws_pipe_ops;
+
 /* A WebSocket that carries a session. */
 struct ws {
     struct pl_wsc w;     /* first: the connection's user */
@@ -45,28 +47,50 @@ static void ws_free(struct pl_shard *s, struct ws *ws)
         pl_slab_free(&transport_room(s)->ws_slab, ws);
 }
 
-static const struct pl_cfg_websocket *cfg_of(const struct pl_shard *s)
+static const struct pl_cfg_websocket *cfg_of(const struct pl_shard *s, bool is_uni)
 {
-    return &s->node->config->websocket;
+    return is_uni ? &s->node->config->uni_websocket : &s->node->config->websocket;
+}
+
+static bool is_uni(const struct ws *ws)
+{
+    return ws->pipe.ops == &pl_uni_ws_pipe_ops;
 }
 
 /* ---- from the peer ---- */
 
+/* The one thing a unidirectional client says; if that is not even a connect request, the close frame is all it gets. */
+static void uni_message(struct ws *ws, uint8_t *p, size_t n)
+{
+    const struct pl_reason_row *why = pl_reason_row(PL_R_BAD_REQUEST);
+
+    if (ws->pipe.sess->state == PL_SESS_NEW && !transport_is_connect(pl_slice(p, n))) {
+        pl_sess_on_gone(ws->pipe.sess, false);
+        pl_wsc_close(&ws->w, why->close, pl_slice_str(why->bye));
+        return;
+    }
+    pl_sess_message(ws->pipe.sess, p, n);
+}
+
 static void on_message(struct pl_wsc *w, uint8_t opcode, uint8_t *p, size_t n)
 {
     struct pl_metric_cells *cells = w->conn->shard->cells;
+    int transport = of_wsc(w)->pipe.ops->metric;
 
     (void)opcode; /* of JSON it is not looked at (wire-protocol.md 1.3) */
-    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED + PL_MV_TRANSPORT_WEBSOCKET, 1);
-    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED_BYTES + PL_MV_TRANSPORT_WEBSOCKET, (int64_t)n);
-    pl_sess_message(of_wsc(w)->pipe.sess, p, n);
+    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED + transport, 1);
+    pl_metric_add(cells, PL_M_TRANSPORT_RECEIVED_BYTES + transport, (int64_t)n);
+    if (is_uni(of_wsc(w)))
+        uni_message(of_wsc(w), p, n);
+    else
+        pl_sess_message(of_wsc(w)->pipe.sess, p, n);
 }
 
 static void on_pong(struct pl_wsc *w)
 {
     struct pl_sess *s = of_wsc(w)->pipe.sess;
 
-    if ((s->flags & PL_SESS_FRAME_PING) != 0)
+    if ((s->flags & PL_SESS_FRAME_PING) != 0 || is_uni(of_wsc(w)))
         pl_sess_pong(s);
 }
 
@@ -99,9 +123,9 @@ static enum pl_err pipe_send(struct pl_pipe *p, const void *bytes, size_t n, siz
 }
 
 /* Deflated, behind room for the head. False: it does not pay, or there is no memory; out is as it was. */
-static bool frame_deflated(struct pl_shard *s, uint8_t opcode, struct pl_slice message, struct pl_buf *out)
+static bool frame_deflated(struct pl_shard *s, int level, uint8_t opcode, struct pl_slice message, struct pl_buf *out)
 {
-    struct pl_ws_zip *zip = pl_wsc_zip(s, cfg_of(s)->compression_level);
+    struct pl_ws_zip *zip = pl_wsc_zip(s, level);
     uint8_t head[PL_WS_HEAD_MAX];
     struct pl_buf before = *out;
     size_t gap = message.len <= UINT16_MAX ? 4 : 10, head_len, n, at = out->len;
@@ -126,22 +150,47 @@ undo:
     return false;
 }
 
-static void pipe_frame(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out)
+static void frame_one(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out)
 {
+    const struct pl_cfg_websocket *cfg = cfg_of(s, (render_class & PL_CLASS_UNI) != 0);
     uint8_t opcode = (render_class & PL_CLASS_PROTOBUF) != 0 ? PL_WS_BINARY : PL_WS_TEXT;
     uint8_t head[PL_WS_HEAD_MAX];
 
-    if ((render_class & PL_CLASS_DEFLATE) != 0 && message.len > cfg_of(s)->compression_min_size &&
-        frame_deflated(s, opcode, message, out))
+    if ((render_class & PL_CLASS_DEFLATE) != 0 && message.len > cfg->compression_min_size &&
+        frame_deflated(s, cfg->compression_level, opcode, message, out))
         return;
     pl_buf_put(out, head, pl_ws_head_encode(head, opcode, true, false, message.len));
     pl_buf_slice_put(out, message);
+}
+
+static void pipe_frame(struct pl_shard *s, unsigned render_class, struct pl_slice message, struct pl_buf *out)
+{
+    struct pl_slice one;
+
+    if ((render_class & PL_CLASS_UNI) == 0 || cfg_of(s, true)->join_push_messages) {
+        frame_one(s, render_class, message, out);
+        return;
+    }
+    while (transport_line_take(&message, &one))
+        frame_one(s, render_class, one, out);
 }
 
 static void pipe_close(struct pl_pipe *p, unsigned code, struct pl_slice reason)
 {
     p->sess = NULL;
     pl_wsc_close(&of_pipe(p)->w, code, reason);
+}
+
+/* Unidirectional clients get both goodbyes, the push and the close frame (wire-protocol.md 3.6). */
+static void pipe_bye(struct pl_pipe *p, struct pl_slice framed)
+{
+    struct ws *ws = of_pipe(p);
+    size_t n;
+
+    if (cfg_of(ws->w.conn->shard, true)->disable_disconnect_push)
+        return;
+    if (pl_wsc_send(&ws->w, framed.p, framed.len, &n) != PL_OK)
+        return; /* where it does not fit, the close frame says the same */
 }
 
 static void pipe_pause(struct pl_pipe *p)
@@ -169,9 +218,21 @@ const struct pl_pipe_ops pl_ws_pipe_ops = {
     .ping = pipe_ping,
 };
 
+static const struct pl_pipe_ops pl_uni_ws_pipe_ops = {
+    .name = "uni_websocket",
+    .metric = PL_MV_TRANSPORT_UNI_WEBSOCKET,
+    .send = pipe_send,
+    .frame = pipe_frame,
+    .bye = pipe_bye,
+    .close = pipe_close,
+    .pause = pipe_pause,
+    .resume = pipe_resume,
+    .ping = pipe_ping,
+};
+
 /* ---- records ---- */
 
-enum { TAG_SESSION = 200, TAG_PROTOBUF = 201 };
+enum { TAG_SESSION = 200, TAG_PROTOBUF = 201, TAG_UNI = 202 };
 
 static void save(struct pl_wsc *w, struct pl_rec_out *r)
 {
@@ -179,6 +240,7 @@ static void save(struct pl_wsc *w, struct pl_rec_out *r)
     size_t mark;
 
     pl_rec_u64(r, TAG_PROTOBUF, (ws->pipe.sess->render_class & PL_CLASS_PROTOBUF) != 0);
+    pl_rec_u64(r, TAG_UNI, is_uni(ws));
     mark = pl_rec_begin(r, TAG_SESSION);
     pl_sess_save(ws->pipe.sess, r);
     pl_rec_end(r, mark);
@@ -210,6 +272,7 @@ enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct
     struct pl_ws_in_opts o;
     struct pl_rec_field f;
     enum pl_err err;
+    bool uni = false;
     struct ws *ws;
 
     while ((err = pl_rec_next(&r, &f)) == PL_OK) {
@@ -217,14 +280,18 @@ enum pl_err pl_ws_load(struct pl_conn *c, const struct pl_ws_endpoint *e, struct
             session = pl_rec_nested(&f);
         else if (f.tag == TAG_PROTOBUF && pl_rec_get_u64(&f) != 0)
             dialect = e->protobuf;
+        else if (f.tag == TAG_UNI)
+            uni = pl_rec_get_u64(&f) != 0;
     }
+    if (uni)
+        dialect = e->uni;
     if (err != PL_ENOENT || dialect == NULL)
         return PL_EPROTO;
     ws = ws_new(c->shard);
     if (ws == NULL)
         return PL_ENOMEM;
-    ws->pipe.ops = &pl_ws_pipe_ops;
-    o = in_opts(cfg_of(c->shard), pl_wsc_record_has_deflate(fields));
+    ws->pipe.ops = uni ? &pl_uni_ws_pipe_ops : &pl_ws_pipe_ops;
+    o = in_opts(cfg_of(c->shard, uni), pl_wsc_record_has_deflate(fields));
     if (session.rest.p != NULL) {
         err = pl_sess_load(c->shard, session, &ws->pipe, dialect, &ws->pipe.sess);
         if (err != PL_OK) {
@@ -266,9 +333,10 @@ static struct pl_slice header_user(const struct pl_http_req *req, const struct p
 
 /* A handshake that passed: from here on the connection is a WebSocket with a session. */
 static enum pl_err accept_client(struct pl_http *h, const struct pl_http_req *req, const struct pl_ws_hand *hand,
-                                 const struct pl_dialect_ops *dialect)
+                                 const struct pl_dialect_ops *dialect, struct ws **ret)
 {
     struct pl_shard *s = pl_http_shard(h);
+    bool uni = (dialect->render_class & PL_CLASS_UNI) != 0;
     struct pl_buf answer = pl_buf_init(PL_WSC_URGENT);
     struct pl_sess_opts opts = {
         .dialect = dialect,
@@ -276,22 +344,24 @@ static enum pl_err accept_client(struct pl_http *h, const struct pl_http_req *re
                         /* Shared frames need the whole window; a client that limits it gets plain ones. */
                         (hand->deflate.is_on && hand->deflate.server_bits == 15 ? (unsigned)PL_CLASS_DEFLATE : 0u),
         .wants_pong = true,
-        .frame_ping = query_is(req, "cf_ws_frame_ping_pong", PL_LIT("true")),
+        .frame_ping = !uni && query_is(req, "cf_ws_frame_ping_pong", PL_LIT("true")),
+        .has_ticket = uni,
         .header_user = header_user(req, s),
         .peer = &req->client,
     };
-    struct pl_ws_in_opts in = in_opts(cfg_of(s), hand->deflate.is_on);
+    struct pl_ws_in_opts in = in_opts(cfg_of(s, uni), hand->deflate.is_on);
     struct ws *ws = ws_new(s);
     enum pl_err err = PL_ENOMEM;
 
     pl_ws_hand_answer(hand, pl_slice(NULL, 0), &answer);
     if (ws != NULL && pl_buf_ok(&answer)) {
-        ws->pipe.ops = &pl_ws_pipe_ops;
+        ws->pipe.ops = uni ? &pl_uni_ws_pipe_ops : &pl_ws_pipe_ops;
         opts.pipe = &ws->pipe;
         err = pl_sess_new(s, &opts, &ws->pipe.sess);
     }
     if (err == PL_OK) {
         pl_wsc_init(&ws->w, &ws_ops, pl_http_take(h), &in, pl_buf_slice(&answer));
+        *ret = ws;
     } else {
         ws_free(s, ws);
         pl_ws_refuse(h, 503, "The server is at its limit of connections. Try again later.\n", "Retry-After: 1\r\n");
@@ -304,11 +374,12 @@ static enum pl_err on_request(struct pl_http *h, const struct pl_http_req *req, 
 {
     static const struct pl_slice protocols[] = { PL_LIT_INIT("centrifuge-json"), PL_LIT_INIT("centrifuge-protobuf") };
     const struct pl_ws_endpoint *e = arg;
-    const struct pl_cfg_websocket *cfg = cfg_of(pl_http_shard(h));
+    const struct pl_cfg_websocket *cfg = cfg_of(pl_http_shard(h), false);
     const struct pl_ws_hand_opts opts = { protocols, e->protobuf != NULL ? 2 : 1,
                                           cfg->compression ? PL_WS_DEFLATE_SHARED : PL_WS_DEFLATE_OFF };
     const struct pl_dialect_ops *dialect = e->json;
     struct pl_ws_hand hand;
+    struct ws *ws;
 
     if (!pl_ws_accept_check(h, req, &opts, &hand))
         return PL_OK;
@@ -324,7 +395,37 @@ static enum pl_err on_request(struct pl_http *h, const struct pl_http_req *req, 
         pl_ws_refuse(h, 400, "This server speaks the JSON protocol only, not Protobuf: connect without format=protobuf.\n", NULL);
         return PL_OK;
     }
-    return accept_client(h, req, &hand, dialect);
+    return accept_client(h, req, &hand, dialect, &ws);
+}
+
+static enum pl_err on_uni_request(struct pl_http *h, const struct pl_http_req *req, void *arg)
+{
+    const struct pl_ws_endpoint *e = arg;
+    const struct pl_cfg_websocket *cfg = cfg_of(pl_http_shard(h), true);
+    const struct pl_ws_hand_opts opts = { NULL, 0, cfg->compression ? PL_WS_DEFLATE_SHARED : PL_WS_DEFLATE_OFF };
+    struct pl_buf arena = pl_buf_init(req->query.len + 1);
+    struct pl_slice connect;
+    struct ws *ws = NULL;
+    struct pl_ws_hand hand;
+    enum pl_err err = PL_OK, has;
+
+    if (!pl_ws_accept_check(h, req, &opts, &hand))
+        return PL_OK;
+    if (!req->origin_ok) {
+        pl_metric_add(pl_http_shard(h)->cells, PL_M_CLIENTS_REFUSED + PL_MV_ADMIT_ORIGIN, 1);
+        pl_ws_refuse(h, 403, "Forbidden\n", NULL);
+        return PL_OK;
+    }
+    has = pl_http_query(req, "cf_connect", &arena, &connect);
+    if (has == PL_OK || has == PL_ENOENT)
+        err = accept_client(h, req, &hand, e->uni, &ws);
+    else
+        pl_ws_refuse(h, 400, "cf_connect is not percent-encoded text.\n", NULL);
+    if (ws != NULL && has == PL_OK)
+        uni_message(ws, arena.p, connect.len);
+    pl_buf_fini(&arena);
+    return err;
 }
 
 const struct pl_route_ops pl_ws_route_ops = { .on_request = on_request };
+const struct pl_route_ops pl_uni_ws_route_ops = { .on_request = on_uni_request };
