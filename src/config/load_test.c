@@ -382,7 +382,7 @@ static void what_only_centrifugo_has_is_named_with_its_consequence(void **state)
                            "\"proxies\": [{\"name\": \"pp\", \"endpoint\": \"http://x\", \"http\": {\"static_headers\": {\"X-Any\": \"v\"}}}],\n"
                            "\"channel\": {\"namespaces\": [{\"name\": \"aa\", \"client_publish_debounce_interval\": \"1s\"}]},\n"
                            "\"client\": {\"rate_limit\": {\"client_command\": {\"enabled\": true}}}, \"license\": \"hunter2\",\n"
-                           "\"sse\": {\"enabled\": true}, \"usage_stats\": {\"disabled\": true}}", NULL, NULL);
+                           "\"sse\": {\"enabled\": true}, \"swagger\": {\"enabled\": true}, \"usage_stats\": {\"disabled\": true}}", NULL, NULL);
 
     (void)state;
     is_ok(&l);
@@ -392,7 +392,7 @@ static void what_only_centrifugo_has_is_named_with_its_consequence(void **state)
     says(&l, false, "t.json:5: channel.namespaces[0].client_publish_debounce_interval: ignored, Centrifugo's: a PRO feature");
     says(&l, false, "t.json:6: client.rate_limit: ignored, Centrifugo's: a PRO feature that Peal does not have; this limit is not enforced");
     says(&l, false, "license: ignored");
-    says(&l, false, "t.json:7: sse.enabled: not built yet");
+    says(&l, false, "t.json:7: swagger.enabled: not built yet");
     assert_true(l.cfg->emulation.at.enabled);
     done(&l);
     l = load("{\"client\": {\"concurrency\": 8, \"channel_position_check_delay\": \"40s\", \"token\": {\"rsa_public_key\": \"x\"}}}", NULL, NULL);

@@ -226,7 +226,7 @@ static const struct pl_opt rpc_table[] = {
 #define BODY_LIMIT(s) SIZE(s.max_request_body_size, "65536", 1, GIB, 0, "longest request body, bytes; longer: 413")
 
 #define UNI_STREAM(k, s, d) \
-    ENDPOINT(k, s.at, d, "unidirectional: the server speaks, the client listens", NOT_YET), BODY_LIMIT(s), \
+    ENDPOINT(k, s.at, d, "unidirectional: the server speaks, the client listens", NULL), BODY_LIMIT(s), \
     ROW(k ".connect_code_to_http_response.enabled", .kind = PL_OPT_BOOL, .offset = AT(s.connect_code_to_http_response_enabled), \
         .text = "answer a failed connect by an HTTP status"), \
     LIST(k ".connect_code_to_http_response.transforms", s.connect_code_transforms, s.n_connect_code_transforms, to_http_table, 1000, 0, \
@@ -335,11 +335,11 @@ const struct pl_opt pl_options[] = {
     PATH("websocket", websocket.at, "/connection/websocket"),
     ACCESS("websocket", websocket.at),
     WEBSOCKET(websocket),
-    ENDPOINT("sse", sse.at, "/connection/sse", "clients over Server-Sent Events", NOT_YET),
+    ENDPOINT("sse", sse.at, "/connection/sse", "clients over Server-Sent Events", NULL),
     BODY_LIMIT(sse),
-    ENDPOINT("http_stream", http_stream.at, "/connection/http_stream", "clients over a streamed response", NOT_YET),
+    ENDPOINT("http_stream", http_stream.at, "/connection/http_stream", "clients over a streamed response", NULL),
     BODY_LIMIT(http_stream),
-    ENDPOINT("uni_websocket", uni_websocket.at, "/connection/uni_websocket", "unidirectional: the server speaks, the client listens", NOT_YET),
+    ENDPOINT("uni_websocket", uni_websocket.at, "/connection/uni_websocket", "unidirectional: the server speaks, the client listens", NULL),
     WEBSOCKET(uni_websocket),
     BOOL(uni_websocket.disable_closing_handshake, 0, "close without waiting for the client's close frame"),
     BOOL(uni_websocket.disable_disconnect_push, 0, "no disconnect message before the close frame"),

@@ -24,7 +24,7 @@ struct pl_server {
     struct pl_files *files;          /* demo page; NULL */
     struct pl_tls_ctx *tls, *internal_tls;
     struct pl_listener *external, *internal;
-    struct pl_ws_endpoint ws;
+    struct pl_ws_endpoint ws;        /* of all clients' endpoints */
     struct pl_timer trim;            /* on shard 0 */
     int64_t peak_connections;        /* since the last trim */
     struct drain drains[PL_SHARDS_MAX];

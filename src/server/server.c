@@ -91,7 +91,8 @@ enum pl_err pl_server_new(const struct pl_server_opts *opts, struct pl_server **
 
     PL_ASSERT(s != NULL && opts->n_shards >= 1 && opts->n_shards <= PL_SHARDS_MAX);
     s->opts = *opts;
-    s->ws = (struct pl_ws_endpoint){ .json = &pl_dialect_centrifugo_json, .protobuf = &pl_dialect_centrifugo_protobuf };
+    s->ws = (struct pl_ws_endpoint){ .json = &pl_dialect_centrifugo_json, .protobuf = &pl_dialect_centrifugo_protobuf,
+                                      .uni = &pl_dialect_centrifugo_uni };
     n = s->node = pl_node_new(opts->world, opts->n_shards);
     n->config = opts->config;
     n->log = opts->log;

@@ -1030,7 +1030,7 @@ class Run:
                     c.note(json.loads(x))
                 except ValueError:
                     pass
-            if isinstance(c, Stream):
+            if not hasattr(c, 'frame'):
                 c.send([], [t])
             else:
                 c.frame(t.encode(), 1)

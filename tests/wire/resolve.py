@@ -19,7 +19,7 @@ The conversation with `simwire --interactive CONFIG`, one line each way; it prin
 Anything wrong is answered by `error TEXT`.
 
 A .sim script:  `# TITLE`, `config PATH`, then the lines above without `recv`, and `expect NAME HEX|- open|closed`."""
-import argparse, base64, glob, hashlib, http.client, io, json, os, struct, subprocess, sys, zlib
+import argparse, base64, glob, hashlib, http.client, io, json, os, struct, subprocess, sys, urllib.parse, zlib
 
 import replay
 from replay import Bad, Conn, Run, Transcript, find_config
@@ -215,6 +215,105 @@ class SimWS(Conn):
         self.ended = True
 
 
+class SimStream(Conn):
+    """A client of an HTTP answer that goes on. What it says goes out by post(body, content type)."""
+
+    def __init__(self, sim, kind, name, verb, path, headers, body, post):
+        super().__init__(kind)
+        self.sim, self.name, self.post, self.buf, self.ended, self.over = sim, name, post, b'', False, False
+        self.events = b''
+        sim.say('open %s EXT' % name)
+        h = {'Host': 'peal.test'}
+        h.update(headers)
+        if body or verb == 'POST':
+            h['Content-Length'] = str(len(body))
+        head = '%s %s HTTP/1.1\r\n%s\r\n' % (verb, path, ''.join('%s: %s\r\n' % x for x in h.items()))
+        sim.say('send %s %s' % (name, (head.encode() + body).hex()))
+        self.raw()
+        head, sep, rest = self.buf.partition(b'\r\n\r\n')
+        if not sep:
+            raise Bad('no answer to the request')
+        lines = head.decode('latin-1').split('\r\n')
+        self.status = int(lines[0].split(' ')[1])
+        self.headers = {k.strip().lower(): v.strip() for k, _, v in (x.partition(':') for x in lines[1:])}
+        self.buf = rest
+        self.body = '' if self.status == 200 else rest.decode('latin-1')
+        if self.status == 200:
+            self.parse()
+
+    def raw(self):
+        data, closed = self.sim.recv(self.name)
+        self.buf += data
+        return closed
+
+    def parse(self):
+        """whole chunks to the event bytes, whole events to the inbox"""
+        while not self.over:
+            size, sep, rest = self.buf.partition(b'\r\n')
+            if not sep or len(rest) < int(size, 16) + 2:
+                break
+            n = int(size, 16)
+            self.events += rest[:n]
+            self.buf, self.over = rest[n + 2:], n == 0
+        if 'sse' in self.kind:
+            while b'\n\n' in self.events:
+                event, self.events = self.events.split(b'\n\n', 1)
+                lines = [x for x in event.decode().split('\n') if x.strip('\r')]
+                if any(not x.startswith('data: ') for x in lines):
+                    self.inbox.put(('ctl', 'unknown SSE lines %r' % lines))
+                elif lines:
+                    self.put_text('\n'.join(x[6:] for x in lines))
+        elif self.binary:
+            while self.events:
+                try:
+                    n, i = replay.get_varint(self.events, 0)
+                except IndexError:
+                    break
+                if len(self.events) < i + n:
+                    break
+                self.put_binary(self.events[:i + n])
+                self.events = self.events[i + n:]
+        else:
+            while b'\n' in self.events:
+                one, self.events = self.events.split(b'\n', 1)
+                self.put_text(one.decode())
+
+    def take(self, timeout):
+        left = int(timeout * 1000)
+        while True:
+            if not self.inbox.empty():
+                return self.inbox.get()
+            if not self.ended:
+                closed = self.raw()
+                self.parse()
+                if closed or self.over:
+                    self.ended = True
+                    self.inbox.put(('eof',))
+                if not self.inbox.empty():
+                    continue
+            if left <= 0:
+                return None
+            step = min(STEP_MS, left)
+            self.sim.advance(step)
+            left -= step
+
+    def send(self, objs, texts):
+        if self.binary:
+            raw = b''.join(replay.varint(len(e)) + e for e in (replay.pb_encode('Command', o) for o in objs))
+            status = self.post(replay.pb_encode('Emulation', {'node': self.node, 'session': self.session, 'data': raw}), 'application/octet-stream')
+        else:
+            body = json.dumps({'session': self.session, 'node': self.node, 'data': '\n'.join(texts)}).encode()
+            status = self.post(body, 'application/json')
+        if status != 204:
+            raise Bad('emulation request answered %d, expected 204' % status)
+
+    def close(self):
+        if self.status == 200:
+            self.sim.say('eof ' + self.name)
+            self.sim.recv(self.name)
+        self.ended = True
+
+
 class FakeSocket:
     def __init__(self, data):
         self.data = data
@@ -236,7 +335,7 @@ class SimRun(Run):
     def http(self, verb, path, headers, body):
         self.requests += 1
         name = 'h%d' % self.requests
-        side = 'INT' if self.internal and not path.startswith('/connection') else 'EXT'
+        side = 'INT' if self.internal and not path.startswith(('/connection', '/emulation')) else 'EXT'
         self.sim.say('open %s %s' % (name, side))
         h = {'Host': 'peal.test', 'Connection': 'close'}
         h.update(headers)
@@ -261,20 +360,34 @@ class SimRun(Run):
         ask, want = self.split(rest)
         words = ask.split(' ', 1)
         kind, more = words[0], words[1] if len(words) > 1 else ''
-        if kind not in ('ws', 'wspb'):
-            raise Bad('no %s connections in the simulator yet' % kind)
         path = replay.PATHS[kind]
         if more.startswith(('/', '?')):
             p, _, more = more.partition(' ')
             p = replay.expand(p, self.var)
             path = p if p.startswith('/') else path + p
-        headers, _ = self.args(more)
+        post = more.startswith('POST')
+        headers, body = self.args(more[4:].strip() if post else more)
+        data = self.body_bytes(body)
         if name in self.conns:
             self.conns[name].close()
         self.opens = getattr(self, 'opens', 0) + 1
-        c = SimWS(self.sim, kind, '%s_%d' % (name, self.opens), path, headers)
+        at = '%s_%d' % (name, self.opens)
+        verb = 'GET' if kind in ('ws', 'wspb', 'uni_ws') or (kind.endswith('sse') and not post) else 'POST'
+        if body and verb == 'GET':
+            path += ('&' if '?' in path else '?') + 'cf_connect=' + urllib.parse.quote(data.decode())
+            data = b''
+        if kind in ('ws', 'wspb', 'uni_ws'):
+            c = SimWS(self.sim, kind, at, path, headers)
+        else:
+            if kind == 'http_stream_pb':
+                headers.setdefault('Content-Type', 'application/octet-stream')
+                if body[0] == 'json':
+                    e = replay.pb_encode('Command', self.obj(body[1]))
+                    data = replay.varint(len(e)) + e
+            c = SimStream(self.sim, kind, at, verb, path, headers, data or b'',
+                          lambda data, kind: self.http('POST', '/emulation', {'Content-Type': kind}, data)[0])
         self.conns[name] = c
-        self.opened(line, c, want or '101')
+        self.opened(line, c, want or ('101' if isinstance(c, SimWS) else '200'))
 
 
 def resolve(t, simwire, out, tmp):
