@@ -3,6 +3,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from harness import KEY, OPEN, STREAM, config, jwt
 
 CFG = config(client={"allowed_origins": ["http://127.0.0.1:*"]}, channel={"namespaces": [
@@ -158,3 +160,26 @@ def test_token_of_the_cli_lets_the_sdk_in_and_refreshes(browser, site, start):
     assert page.eval("[saw('connecting'), saw('disconnected')]") == [1, 0]
     assert s.api("presence_stats", channel="room:x")["num_clients"] == 0
     page.close()
+
+
+@pytest.mark.parametrize("transport", ["sse", "http_stream"])
+def test_without_websocket_over_a_stream_and_emulation(browser, site, start, transport):
+    """The browser's own EventSource and fetch, from another origin: CORS, commands by POST to any of four shards, recovery."""
+    s = start(cfg=config(client={"allowed_origins": ["http://127.0.0.1:*"]}, threads=4, sse={"enabled": True}, http_stream={"enabled": True},
+                         channel={"namespaces": [{"name": "rec", **OPEN, **STREAM}]}))
+    base = f"http://127.0.0.1:{s.port}"
+    page = browser.open(site)
+    page.eval(f"start([{{transport: '{transport}', endpoint: '{base}/connection/{transport}'}}], {{emulationEndpoint: '{base}/emulation'}})")
+    page.wait("saw('connected') === 1")
+    page.eval("void (window.s = sub('rec:a'))")
+    page.wait("saw('subscribed') === 1")
+    for n in range(20):
+        page.eval(f"s.publish({{n: {n}}})")
+    page.wait("saw('publication') === 20")
+    s.api("disconnect", user="", disconnect={"code": 3011, "reason": "force reconnect"})
+    page.wait("saw('connecting', x => x[1] === 3011) === 1")
+    curl(s, "rec:a", {"n": 20})
+    page.wait("saw('connected') === 2 && saw('publication') === 21")
+    assert page.eval("log.filter(x => x[0] === 'publication').map(x => x[2].n)") == list(range(21))
+    page.close()
+    s.until(lambda: s.api("info")["nodes"][0].get("num_clients", 0) == 0)
