@@ -150,7 +150,7 @@ static void a_whole_file_fills_its_fields(void **state)
 
     (void)state;
     is_ok(&l);
-    assert_int_equal(l.report.n, 1); /* deltas are not built yet */
+    assert_int_equal(l.report.n, 0);
     assert_int_equal(c->threads, 3);
     assert_int_equal(c->log.level, PL_LOG_OPT_DEBUG);
     assert_string_equal(c->log.file, "/var/log/peal");

@@ -130,7 +130,7 @@ static const struct pl_opt channel_table[] = {
     ENUM(force_recovery_mode, NULL, recovery_modes, PL_OPT_LIVE, "stream: all missed publications; cache: the newest one"),
     NS_BOOL(auto_cache_recover, "cache mode: every subscribe gets the newest publication; needs force_recovery"),
     ROW("allowed_delta_types", .kind = PL_OPT_FLAGS, .flags = PL_OPT_LIVE, .offset = AT(allowed_delta_types), .words = delta_types,
-        .text = "delta formats that subscribers may ask for", .unbuilt = "not built yet: subscribers get whole publications"),
+        .text = "delta formats that subscribers may ask for"),
     NS_BOOL(delta_publish, "make a delta for every publication without being asked by the publisher"),
     NS_BOOL(allow_tags_filter, "subscribers may give a filter on tags"),
     NS_BOOL(allow_subscribe_for_client, "users may subscribe without a token"),

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "codec/fossil.h"
+#include "codec/json.h"
 
 /* What encoding publications needs: objects in one buffer, slices into it. */
 struct pubs {
@@ -21,9 +23,19 @@ static struct pl_client_info_view info_view(const struct pl_client_info *info)
                                          pl_str_slice(info->chan_info) };
 }
 
-/* False: bytes that are no JSON, for a JSON client; nothing was appended. */
-static bool publication(const struct pl_cproto_ops *codec, const struct pl_msg *m, struct pl_buf *out)
+/* Whether a patch of prev is of use to who has it: the publisher wants one, and prev is the one just before in the same stream. */
+static bool is_patchable(const struct pl_msg *m, const struct pl_msg *prev)
 {
+    return m->is_delta_wanted && prev != NULL && prev->offset != 0 && m->offset == prev->offset + 1 && pl_str_eq(m->epoch, prev->epoch);
+}
+
+/* One Publication object. base: what the patch may start from, NULL for the whole data. False: bytes that are no JSON, for a JSON
+ * client; nothing was appended. */
+static bool publication(const struct pl_cproto_ops *codec, unsigned render_class, const struct pl_msg *m, const struct pl_msg *base,
+                        struct pl_buf *out)
+{
+    struct pl_buf patch = pl_buf_init(PL_FOSSIL_MAX);
+    bool ok;
     struct pl_client_info_view info;
     struct pl_pub_view v = { .data = pl_msg_data(m), .data_is_json = m->is_json, .offset = m->offset, .tags = pl_str_slice(m->tags),
                              .version = m->version };
@@ -32,12 +44,26 @@ static bool publication(const struct pl_cproto_ops *codec, const struct pl_msg *
         info = info_view(&m->info);
         v.info = &info;
     }
-    if (m->offset == 1) /* wire-protocol.md 2.2: only the first of a stream carries the epoch */
+    v.data_as_text = (render_class & PL_CLASS_DELTA) != 0 && !codec->is_binary;
+    if (v.data_as_text && !m->is_json && pl_json_check(v.data) != PL_OK)
+        return false; /* what is no JSON is not for JSON clients, as text neither */
+    if (m->offset == 1 && !v.data_as_text) /* wire-protocol.md 2.2: only the first of a stream carries the epoch */
         v.epoch = pl_str_slice(m->epoch);
-    return codec->publication(out, &v);
+    if (is_patchable(m, base)) {
+        struct pl_scratch scratch = pl_scratch_init(4 * PL_FOSSIL_MAX);
+
+        v.delta = pl_fossil_encode(pl_msg_data(base), pl_msg_data(m), v.data_as_text, &scratch, &patch);
+        if (v.delta)
+            v.data = pl_buf_slice(&patch);
+        pl_scratch_fini(&scratch);
+    }
+    ok = codec->publication(out, &v);
+    pl_buf_fini(&patch);
+    return ok;
 }
 
-static struct pubs encode_pubs(const struct pl_cproto_ops *codec, struct pl_msg *const *msgs, size_t n)
+/* render_class with PL_CLASS_DELTA: the first whole, then patches. */
+static struct pubs encode_pubs(const struct pl_cproto_ops *codec, unsigned render_class, struct pl_msg *const *msgs, size_t n)
 {
     struct pubs p = { .objects = pl_buf_init(PUBS_BYTES_MAX), .n = n, .ok = true };
     size_t *ends;
@@ -52,7 +78,9 @@ static struct pubs encode_pubs(const struct pl_cproto_ops *codec, struct pl_msg 
         return p;
     }
     for (size_t i = 0; i < n; i++) {
-        p.unfit |= !publication(codec, msgs[i], &p.objects);
+        const struct pl_msg *base = i != 0 && (render_class & PL_CLASS_DELTA) != 0 ? msgs[i - 1] : NULL;
+
+        p.unfit |= !publication(codec, render_class, msgs[i], base, &p.objects);
         ends[i] = p.objects.len;
     }
     for (size_t i = 0, at = 0; i < n; at = ends[i], i++) /* the buffer stands still now */
@@ -125,7 +153,8 @@ static void on_message_uni(struct pl_sess *s, uint8_t *p, size_t n)
 
 /* ---- out ---- */
 
-static enum pl_err events(unsigned render_class, struct pl_slice channel, struct pl_msg *const *ev, size_t n, struct pl_buf *out)
+static enum pl_err events(unsigned render_class, struct pl_slice channel, const struct pl_msg *base, struct pl_msg *const *ev, size_t n,
+                          struct pl_buf *out)
 {
     const struct pl_cproto_ops *codec = codec_of(render_class);
     bool is_uni = (render_class & PL_CLASS_UNI) != 0;
@@ -140,13 +169,14 @@ static enum pl_err events(unsigned render_class, struct pl_slice channel, struct
         switch ((enum pl_msg_kind)ev[i]->kind) {
         case PL_MSG_PUB:
             pl_buf_clear(&object);
-            if (!publication(codec, ev[i], &object)) {
+            if (!publication(codec, render_class, ev[i], (render_class & PL_HUB_PATCHES) != 0 ? base : NULL, &object)) {
                 err = PL_EUNSUP;
                 break;
             }
             codec->push_pub(out, is_uni, channel, pl_buf_slice(&object));
             if (!pl_buf_ok(&object))
                 err = PL_ENOMEM;
+            base = ev[i];
             break;
         case PL_MSG_JOIN:  codec->push_join(out, is_uni, channel, &info); break;
         case PL_MSG_LEAVE: codec->push_leave(out, is_uni, channel, &info); break;
@@ -177,7 +207,7 @@ static struct pl_subscribe_result subscribe_result(const struct pl_sub_result *r
     bool positioned = (r->sub->flags & PL_SUB_POSITIONED) != 0;
     struct pl_subscribe_result out = {
         .expires = r->expires, .ttl = r->ttl_s, .recoverable = (r->sub->flags & PL_SUB_RECOVERABLE) != 0,
-        .recovered = r->op->is_recovered, .positioned = positioned, .was_recovering = r->was_recovering, .data = r->data,
+        .recovered = r->op->is_recovered, .positioned = positioned, .delta = (r->sub->flags & PL_SUB_DELTA) != 0, .was_recovering = r->was_recovering, .data = r->data,
         .pubs = p->v, .n_pubs = p->n,
     };
 
@@ -192,7 +222,7 @@ static struct pl_subscribe_result subscribe_result(const struct pl_sub_result *r
 static void connect_sub(struct pl_buf *entries, const struct pl_sub_result *r)
 {
     const struct pl_cproto_ops *codec = codec_of(r->sub->render_class);
-    struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
+    struct pubs p = encode_pubs(codec, r->sub->render_class, r->op->msgs, r->op->n_msgs);
     struct pl_subscribe_result result = subscribe_result(r, &p);
 
     if (!p.ok || p.unfit)
@@ -204,7 +234,7 @@ static void connect_sub(struct pl_buf *entries, const struct pl_sub_result *r)
 static void reply_subscribe(struct pl_sess *s, uint32_t id, const struct pl_sub_result *r, struct pl_buf *out)
 {
     const struct pl_cproto_ops *codec = codec_for(s);
-    struct pubs p = encode_pubs(codec, r->op->msgs, r->op->n_msgs);
+    struct pubs p = encode_pubs(codec, r->sub->render_class, r->op->msgs, r->op->n_msgs);
     struct pl_subscribe_result result = subscribe_result(r, &p);
 
     if (p.unfit)
@@ -223,7 +253,7 @@ static void reply_empty(struct pl_sess *s, uint32_t id, enum pl_cmd_kind kind, s
 static void reply_history(struct pl_sess *s, uint32_t id, const struct pl_op *op, struct pl_buf *out)
 {
     const struct pl_cproto_ops *codec = codec_for(s);
-    struct pubs p = encode_pubs(codec, op->msgs, op->n_msgs);
+    struct pubs p = encode_pubs(codec, 0, op->msgs, op->n_msgs);
     struct pl_history_result r = { .pubs = p.v, .n_pubs = p.n, .epoch = pl_str_slice(op->epoch), .offset = op->offset };
 
     if (p.unfit)

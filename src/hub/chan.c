@@ -53,6 +53,7 @@ static void chan_free(struct pl_chan *c)
     hub_walk_end(c);
     if (c->wants_refill)
         hub_of(c->shard)->n_refills--;
+    pl_msg_unref(&c->base);
     pl_str_unref(&c->name);
     free(c->subs);
     free(c);
@@ -96,6 +97,7 @@ enum pl_err hub_chan_attach(struct pl_chan *c, struct pl_sub *sub)
     if (c->left != 0 && !PL_SABOTAGE(walk_round_too_short))
         c->left++;
     c->n_subs++;
+    c->n_delta += (sub->flags & PL_SUB_DELTA) != 0;
     hub_of(c->shard)->n_subs++;
     pl_metric_add(c->shard->cells, PL_M_SUBSCRIPTIONS, 1);
     return PL_OK;
@@ -114,6 +116,8 @@ void hub_chan_detach(struct pl_sub *sub)
         c->subs[sub->slot]->slot = sub->slot;
     }
     c->n_subs--;
+    if ((sub->flags & PL_SUB_DELTA) != 0 && --c->n_delta == 0)
+        pl_msg_unref(&c->base);
     hub_of(c->shard)->n_subs--;
     pl_metric_add(c->shard->cells, PL_M_SUBSCRIPTIONS, -1);
     if (c->n_slots < c->cap / 4) {
@@ -155,10 +159,23 @@ void pl_sub_free(struct pl_shard *s, struct pl_sub **take_sub)
     pl_slab_free(&hub_of(s)->sub_slab, sub);
 }
 
+/* The subscriber has got `newest`, the last publication before what it will see. */
+static void delta_begin(struct pl_sub *sub, struct pl_msg *newest)
+{
+    struct pl_chan *c = sub->chan;
+
+    if ((sub->flags & PL_SUB_DELTA) == 0 || (sub->flags & PL_SUB_POSITIONED) == 0)
+        return;
+    sub->flags |= PL_SUB_DELTA_READY;
+    if (c->base == NULL)
+        c->base = pl_msg_ref(newest);
+}
+
 /* The home said yes: from here on the subscriber gets every event. */
 static enum pl_err go_live(struct pl_sub *sub, struct pl_op *op)
 {
     struct pl_chan *c = sub->chan;
+    enum pl_err err;
 
     c->n_pending--;
     c->has_interest = true;
@@ -178,7 +195,10 @@ static enum pl_err go_live(struct pl_sub *sub, struct pl_op *op)
         c->last_offset = op->offset;
         c->has_stream = true;
     }
-    return hub_chan_attach(c, sub);
+    err = hub_chan_attach(c, sub);
+    if (err == PL_OK && op->n_msgs != 0)
+        delta_begin(sub, op->msgs[op->n_msgs - 1]);
+    return err;
 }
 
 static void subscribe_done(struct pl_shard *s, struct pl_op *op)
@@ -282,6 +302,22 @@ void pl_hub_unsubscribe(struct pl_shard *s, struct pl_sub **take_sub, struct pl_
     hub_chan_drop_if_idle(c);
 }
 
+/* The publication that the subscriber had last, if history still has it; else the next one is told in full. */
+static void adopt_base(struct pl_shard *home, struct pl_sub *sub)
+{
+    struct pl_op op;
+
+    if (sub->offset == 0 || pl_op_init(&op, PL_OP_HISTORY, pl_sub_channel(sub)) != PL_OK)
+        return;
+    op.has_since = true;
+    op.since_offset = sub->offset - 1;
+    op.since_epoch = pl_str_ref(sub->epoch);
+    op.limit = 1;
+    if (pl_engine(home->node)->read(home, &op) == PL_OK && op.n_msgs == 1 && op.msgs[0]->offset == sub->offset)
+        delta_begin(sub, op.msgs[0]);
+    pl_op_fini(&op);
+}
+
 enum pl_err pl_hub_adopt(struct pl_shard *s, struct pl_sub *sub, struct pl_slice channel)
 {
     struct pl_chan *c = hub_chan_get(s, channel);
@@ -296,6 +332,8 @@ enum pl_err pl_hub_adopt(struct pl_shard *s, struct pl_sub *sub, struct pl_slice
         sub->chan = c;
         err = hub_chan_attach(c, sub);
     }
+    if (err == PL_OK && (sub->flags & PL_SUB_DELTA_READY) != 0 && c->base == NULL)
+        adopt_base(home, sub);
     if (err == PL_OK && (sub->flags & PL_SUB_POSITIONED) != 0) {
         c->has_stream = true;
         if (sub->offset > c->last_offset)

@@ -42,9 +42,10 @@ static uint32_t rnd(uint32_t below)
     return (t.seed >> 8) % below;
 }
 
-static enum pl_err render(struct pl_shard *s, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
-                          struct pl_buf *out)
+static enum pl_err render(struct pl_shard *s, unsigned render_class, struct pl_slice channel, const struct pl_msg *base,
+                          struct pl_msg *const *events, size_t n, struct pl_buf *out)
 {
+    (void)base;
     (void)s;
     (void)render_class;
     (void)channel;

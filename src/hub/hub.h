@@ -23,6 +23,7 @@ enum pl_sub_state {
     PL_SUB_LIVE,
     PL_SUB_ABANDONED,   /* the session gave up while pending; the hub frees it when the answer comes */
 };
+enum { PL_HUB_PATCHES = 0x100 }; /* beside the render class of a rendering: patches where they can be made */
 enum {
     PL_SUB_POSITIONED = 1,    /* offsets are checked */
     PL_SUB_RECOVERABLE = 2,
@@ -32,6 +33,8 @@ enum {
     PL_SUB_SERVER_SIDE = 32,
     PL_SUB_EXPIRES = 64,      /* expire_s counts */
     PL_SUB_FILTERED = 256,    /* has a filter on tags; set by pl_sub_new_filtered alone */
+    PL_SUB_DELTA = 512,       /* gets patches where they can be made; render_class tells the class of those who do */
+    PL_SUB_DELTA_READY = 1024, /* hub: it has the publication before */
     PL_SUB_DOOMED = 128,      /* the backend ended it while it was pending: ends as soon as it is live */
 };
 
@@ -57,9 +60,10 @@ _Static_assert(sizeof(struct pl_sub) == 64, "a subscription costs 64 bytes (desi
 
 /* The way up, filled by session/. */
 struct pl_sink_ops {
-    /* Encodes and frames events for one class, appended to out. PL_EUNSUP: this class cannot be told (binary payload, JSON client). */
-    enum pl_err (*render)(struct pl_shard *s, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
-                          struct pl_buf *out);
+    /* Encodes and frames events for one class, appended to out. base: the publication that all of this class got before the first event, NULL if
+     * they do not share one. PL_EUNSUP: this class cannot be told (binary payload, JSON client). */
+    enum pl_err (*render)(struct pl_shard *s, unsigned render_class, struct pl_slice channel, const struct pl_msg *base,
+                          struct pl_msg *const *events, size_t n, struct pl_buf *out);
     /* Borrowed blob of n_events; may end the session and so remove subscriptions. */
     void (*deliver)(struct pl_sub *sub, struct pl_blob *blob, unsigned n_events);
     void (*on_unfit)(struct pl_sub *sub);           /* render said PL_EUNSUP */

@@ -46,9 +46,10 @@ static uint32_t rnd(uint32_t below)
 static const char *const channel_names[CHANNELS] = { "a", "bb", "ccc", "dddd" };
 
 /* Blobs carry the events as (kind, offset, client) triples. */
-static enum pl_err render(struct pl_shard *s, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
-                          struct pl_buf *out)
+static enum pl_err render(struct pl_shard *s, unsigned render_class, struct pl_slice channel, const struct pl_msg *base,
+                          struct pl_msg *const *events, size_t n, struct pl_buf *out)
 {
+    (void)base;
     (void)s;
     (void)render_class;
     for (size_t i = 0; i < n; i++) {

@@ -23,7 +23,7 @@ struct hub_events {
         uint32_t n_events;
         uint64_t picks;          /* filtered: bit per event from `from` on that is in it; 0 all of the key's kind */
         uint64_t filter_id;      /* beyond 64 events: whose picks; else 0 */
-        uint8_t key;             /* render class and join/leave wish */
+        uint16_t key;            /* render class and hub/walk.c KEY_ */
         uint8_t err;             /* enum pl_err of the rendering */
     } cache[HUB_CACHE];
 };
@@ -53,11 +53,13 @@ struct pl_chan {
     struct pl_sub **subs;        /* owned; dense but for tombstones (NULL) while walking */
     uint32_t n_slots, cap;
     uint32_t n_subs;             /* live ones */
+    uint32_t n_delta;            /* of them with PL_SUB_DELTA */
     uint32_t n_pending;          /* subscribes on their way to the home */
     struct pl_task walk;
     struct hub_events *events;   /* owned; NULL when idle */
     uint32_t next_seq;           /* of the next event */
     uint32_t cursor, left;       /* the walk: next slot, slots still to visit */
+    struct pl_msg *base;         /* ref; with delta subscribers: the newest publication before the log; NULL unknown */
     uint64_t last_offset;        /* newest publication that arrived here; for the refill */
     bool has_interest;           /* the home sends us publications */
     bool is_refilling;           /* a gap is being read from history; live publications with offsets wait in it */

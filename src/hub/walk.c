@@ -13,7 +13,18 @@ enum {
     EVENTS_MAX = 4096,           /* per channel: then the walk runs to its end at once */
     EVENTS_BYTES_MAX = 4 << 20,
     KEY_JOIN_LEAVE = 0x80,       /* beside the render class in a cache key */
+    KEY_READY = 0x100,           /* delta: has the publication before */
+    KEY_PATCHES = 0x200,         /* delta: may get patches at all */
 };
+
+/* The publication before event index `from`: of the log, else the one before it. */
+static struct pl_msg *base_of(const struct pl_chan *c, uint32_t from)
+{
+    for (uint32_t i = from; i-- > 0;)
+        if (c->events->ev[i]->kind == PL_MSG_PUB)
+            return c->events->ev[i];
+    return c->base;
+}
 
 static void cache_clear(struct hub_events *e)
 {
@@ -28,6 +39,13 @@ void hub_walk_end(struct pl_chan *c)
 
     if (e != NULL) {
         cache_clear(e);
+        if (c->n_delta != 0) {
+            struct pl_msg *base = base_of(c, e->n);
+
+            base = base != NULL ? pl_msg_ref(base) : NULL;
+            pl_msg_unref(&c->base);
+            c->base = base;
+        }
         for (uint32_t i = 0; i < e->n; i++)
             pl_msg_unref(&e->ev[i]);
         free(e->ev);
@@ -80,7 +98,7 @@ struct rendered {
 /* Which events of the log one class gets. */
 struct wish {
     uint32_t from;            /* index in the log */
-    uint8_t key;
+    uint16_t key;             /* render class and KEY_ */
     struct pl_filter *filter; /* NULL: no further question */
     uint64_t picks;           /* with a filter and at most 64 events: bit per event; else 0 */
 };
@@ -115,6 +133,11 @@ static bool apply_filter(const struct hub_events *e, struct wish *w)
     return true;
 }
 
+static unsigned class_of(unsigned key)
+{
+    return (key & 0x7f) | ((key & KEY_PATCHES) != 0 ? PL_HUB_PATCHES : 0);
+}
+
 /* The blob for one class from event index `from` to the end; made once per log state. */
 static struct rendered render(struct pl_chan *c, const struct wish *w)
 {
@@ -142,7 +165,7 @@ static struct rendered render(struct pl_chan *c, const struct wish *w)
     }
     if (r.n_events != 0) {
         pl_buf_clear(&hub->scratch);
-        r.err = hub->sink->render(c->shard, w->key & ~(unsigned)KEY_JOIN_LEAVE, pl_str_slice(c->name), list, r.n_events, &hub->scratch);
+        r.err = hub->sink->render(c->shard, class_of(w->key), pl_str_slice(c->name), (w->key & KEY_READY) != 0 ? base_of(c, from) : NULL, list, r.n_events, &hub->scratch);
         if (r.err == PL_OK && !pl_buf_ok(&hub->scratch))
             r.err = PL_ENOMEM;
         if (r.err == PL_OK) {
@@ -169,6 +192,19 @@ static struct rendered render(struct pl_chan *c, const struct wish *w)
     return r;
 }
 
+/* Who keeps a position misses nothing unnoticed: what came before it has, and a patch of it fits. Others get everything in full. */
+static void delta_key(struct pl_sub *sub, const struct hub_events *e, struct wish *w)
+{
+    if ((sub->flags & PL_SUB_POSITIONED) == 0)
+        return;
+    w->key |= KEY_PATCHES;
+    if ((sub->flags & PL_SUB_DELTA_READY) != 0 || PL_SABOTAGE(delta_first_is_patch))
+        w->key |= KEY_READY;
+    for (uint32_t i = w->from; i < e->n; i++)
+        if (e->ev[i]->kind == PL_MSG_PUB)
+            sub->flags |= PL_SUB_DELTA_READY;
+}
+
 /* Brings one subscriber everything it has not seen. May end its session and so remove it. Returns true if something was sent. */
 static bool bring(struct pl_chan *c, struct pl_sub *sub)
 {
@@ -192,6 +228,8 @@ static bool bring(struct pl_chan *c, struct pl_sub *sub)
         if (!apply_filter(e, &w))
             return false;
     }
+    if ((sub->flags & PL_SUB_DELTA) != 0)
+        delta_key(sub, e, &w);
     r = render(c, &w);
     if (r.err == PL_EUNSUP) {
         hub->sink->on_unfit(sub);

@@ -184,6 +184,7 @@ static enum pl_reason wish_requested(struct pl_sess *s, const struct pl_connect_
         at->wants_position = req.positioned;
         at->wants_recovery = req.recoverable;
         at->wants_join_leave = req.join_leave;
+        at->wants_delta = pl_slice_eq(req.delta, PL_LIT("fossil"));
     }
     return err == PL_ENOENT ? PL_R_NONE : PL_R_BAD_REQUEST;
 }

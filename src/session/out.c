@@ -238,14 +238,14 @@ void sess_flush_run(struct pl_shard *shard, struct pl_task *t)
     }
 }
 
-enum pl_err sess_render(struct pl_shard *shard, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
-                        struct pl_buf *out)
+enum pl_err sess_render(struct pl_shard *shard, unsigned render_class, struct pl_slice channel, const struct pl_msg *base,
+                        struct pl_msg *const *events, size_t n, struct pl_buf *out)
 {
     struct sess_room *room = room_of(shard);
     enum pl_err err;
 
     pl_buf_clear(&room->message);
-    err = room->dialects[render_class & 7]->events(render_class, channel, events, n, &room->message);
+    err = room->dialects[render_class & 7]->events(render_class, channel, base, events, n, &room->message);
     if (err != PL_OK)
         return err;
     if (!pl_buf_ok(&room->message))

@@ -21,6 +21,7 @@ enum {
     PL_CLASS_PROTOBUF = 1,   /* else JSON */
     PL_CLASS_DEFLATE = 2,    /* permessage-deflate without context takeover */
     PL_CLASS_UNI = 4,        /* unidirectional: bare pushes */
+    PL_CLASS_DELTA = 8,      /* of a subscription: JSON data as text, so that it may be a patch */
     PL_CLASS_FRAMING = 0x70, /* one of PL_FRAMING_ */
 };
 enum { PL_FRAMING_WS = 0x00, PL_FRAMING_SSE = 0x10, PL_FRAMING_STREAM = 0x20, PL_FRAMING_NONE = 0x30 };

@@ -126,7 +126,7 @@ static enum pl_err load_sub(struct pl_sess *s, struct pl_rec_in rec)
         }
     }
     sub->sess = s;
-    sub->render_class = s->render_class;
+    sub->render_class = s->render_class | ((sub->flags & PL_SUB_DELTA) != 0 ? PL_CLASS_DELTA : 0);
     if (!ok)
         err = PL_ENOMEM;
     else if (err == PL_ENOENT)

@@ -99,8 +99,8 @@ void sess_flush(struct pl_sess *s);
 void sess_out_drop(struct pl_sess *s, bool keep_started);
 void sess_unhold(struct pl_sess *s);                             /* no connect reply will come: nor what was to stand behind it */
 void sess_flush_run(struct pl_shard *shard, struct pl_task *t);
-enum pl_err sess_render(struct pl_shard *shard, unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n,
-                        struct pl_buf *out) PL_MUST_CHECK;
+enum pl_err sess_render(struct pl_shard *shard, unsigned render_class, struct pl_slice channel, const struct pl_msg *base,
+                        struct pl_msg *const *events, size_t n, struct pl_buf *out) PL_MUST_CHECK;
 void sess_deliver(struct pl_sub *sub, struct pl_blob *blob, unsigned n_events);
 
 /* timers.c */
@@ -123,7 +123,7 @@ struct sub_wish {
     int64_t expire_at;
     struct pl_override override;
     bool server_side;
-    bool wants_position, wants_recovery, wants_join_leave;
+    bool wants_position, wants_recovery, wants_join_leave, wants_delta;
     bool recover, must_recover;
     uint64_t offset;
     struct pl_slice epoch;

@@ -51,8 +51,10 @@ struct pl_dialect_ops {
     /* One whole message from the pipe; mutable until return. Parses and calls pl_sess_command() for each command; stops when that says
      * PL_WAIT (then pl_sess_keep() the rest) or PL_ECLOSED. */
     void (*on_message)(struct pl_sess *s, uint8_t *p, size_t n);
-    /* Encodes n events of one channel for a render class as one message (unframed), appended to out. Has no session: shared. */
-    enum pl_err (*events)(unsigned render_class, struct pl_slice channel, struct pl_msg *const *events, size_t n, struct pl_buf *out);
+    /* Encodes n events of one channel for a render class as one message (unframed), appended to out. Has no session: shared.
+     * base: the publication that they all got before (with PL_HUB_PATCHES), or NULL. */
+    enum pl_err (*events)(unsigned render_class, struct pl_slice channel, const struct pl_msg *base, struct pl_msg *const *events, size_t n,
+                          struct pl_buf *out);
     /* Answers to the command `id`; each appends one message. */
     void (*reply_error)(struct pl_sess *s, uint32_t id, const struct pl_outcome *why, struct pl_buf *out);
     void (*reply_connect)(struct pl_sess *s, uint32_t id, const struct pl_connect_result *r, struct pl_buf *out);

@@ -54,6 +54,8 @@ static uint16_t flags_of(const struct pl_sess *s, const struct sub_wish *w)
         f |= PL_SUB_EMIT;
     if (is_on(w->override.presence, o->presence))
         f |= PL_SUB_PRESENCE;
+    if (w->wants_delta && (o->allowed_delta_types & PL_DELTA_FOSSIL) != 0)
+        f |= PL_SUB_DELTA;
     if (w->server_side)
         f |= PL_SUB_SERVER_SIDE;
     if (w->expire_at > 0)
@@ -129,16 +131,20 @@ enum pl_err sess_sub_begin(struct pl_sess *s, struct sub_wish *w, enum sub_wait_
                            struct pl_sub **ret_sub)
 {
     bool is_local = pl_home_of(s->shard->node, w->channel) == s->shard->index;
-    struct pl_sub *sub = w->filter != NULL ? pl_sub_new_filtered(s->shard, &w->filter) : pl_sub_new(s->shard);
+    uint16_t flags = flags_of(s, w);
+    struct pl_sub *sub;
     enum pl_err err;
     bool ok;
 
     memset(op, 0, sizeof *op);
+    if ((flags & PL_SUB_DELTA) != 0) /* gets also what its filter would drop: each publication is the next one's base */
+        pl_filter_unref(s->shard, &w->filter);
+    sub = w->filter != NULL ? pl_sub_new_filtered(s->shard, &w->filter) : pl_sub_new(s->shard);
     if (sub == NULL)
         return PL_ENOMEM;
     sub->sess = s;
-    sub->render_class = s->render_class;
-    sub->flags |= flags_of(s, w);
+    sub->render_class = s->render_class | ((flags & PL_SUB_DELTA) != 0 ? PL_CLASS_DELTA : 0);
+    sub->flags |= flags;
     sub->expire_s = w->expire_at > 0 ? (uint32_t)capped_end(s->shard, w->expire_at) : 0;
     sub->chan_info = pl_str_new(w->chan_info, &ok);
     err = ok ? pl_op_init(op, PL_OP_SUBSCRIBE, w->channel) : PL_ENOMEM;
@@ -317,7 +323,7 @@ enum pl_err sess_subscribe(struct pl_sess *s, uint32_t id, const struct pl_subsc
         .channel = r->channel, .opts = ref.opts, .chan_info = cred.info, .data = cred.data, .expire_at = cred.expire_at,
         .override = cred.override, .wants_position = r->positioned, .wants_recovery = r->recoverable, .wants_join_leave = r->join_leave,
         .recover = r->recover, .must_recover = r->recover && (r->flag & PL_SUB_FLAG_REJECT_UNRECOVERED) != 0, .offset = r->offset,
-        .epoch = r->epoch, .filter = filter,
+        .epoch = r->epoch, .wants_delta = r->delta.len != 0, .filter = filter,
     };
     err = sess_sub_begin(s, &w, WAIT_COMMAND, id, &op, &sub);
     if (err == PL_WAIT) {
