@@ -2,9 +2,8 @@
 
 #include <stdlib.h>
 
+#include "auth/keys.h"
 #include "base/check.h"
-#include "codec/jwt.h"
-#include "config/config.h"
 #include "config/regex.h"
 
 /* One token section of the configuration, prepared. */
@@ -12,6 +11,7 @@ struct verifier {
     const struct pl_cfg_token *opts; /* borrowed from cfg */
     struct pl_jwt_hmac *key;         /* owned; NULL: HS tokens are refused */
     struct pl_jwt_hmac *previous;    /* owned; NULL: no rotation under way */
+    struct pl_jwt_verifier *keys[PL_JWT_N_KINDS]; /* owned; NULL: tokens of that family are refused */
     struct pl_regex *audience;       /* owned; NULL: not asked for */
     struct pl_regex *issuer;         /* owned */
 };
@@ -25,6 +25,8 @@ static void verifier_fini(struct verifier *v)
 {
     pl_jwt_hmac_free(&v->key);
     pl_jwt_hmac_free(&v->previous);
+    for (unsigned i = 0; i < PL_JWT_N_KINDS; i++)
+        pl_jwt_verifier_free(&v->keys[i]);
     pl_regex_free(&v->audience);
     pl_regex_free(&v->issuer);
 }
@@ -41,8 +43,11 @@ static struct pl_regex *regex_of(const char *pattern)
     return re;
 }
 
-static void verifier_init(struct verifier *v, const struct pl_cfg_token *opts)
+/* keys: by kind, NULL for none of any. */
+static void verifier_init(struct verifier *v, const struct pl_cfg_token *opts, struct pl_jwt_key *const *keys)
 {
+    for (unsigned i = 0; i < PL_JWT_N_KINDS && keys != NULL; i++)
+        v->keys[i] = keys[i] != NULL ? pl_jwt_verifier_new(keys[i]) : NULL; /* out of memory: that family is refused */
     v->opts = opts;
     v->key = pl_jwt_hmac_new(pl_secret_slice(opts->hmac_secret_key));
     v->previous = pl_jwt_hmac_new(pl_secret_slice(opts->hmac_previous_secret_key));
@@ -62,14 +67,47 @@ static struct auth *auth_of(struct pl_shard *s)
 {
     struct auth *a = s->rooms[PL_ROOM_AUTH];
     const struct pl_config *cfg = s->node->config;
+    const struct auth_keys *keys = s->node->rooms[PL_ROOM_AUTH];
+    enum auth_section own = cfg->client.subscription_token_enabled ? AUTH_SUBSCRIPTION : AUTH_CONNECTION;
 
     if (a->cfg == cfg)
         return a;
     auth_drop(a);
     a->cfg = cfg;
-    verifier_init(&a->connection, &cfg->client.token);
-    verifier_init(&a->subscription, cfg->client.subscription_token_enabled ? &cfg->client.subscription_token : &cfg->client.token);
+    if (keys != NULL && keys->cfg != cfg)
+        keys = NULL; /* of another configuration: nothing of it counts any more */
+    verifier_init(&a->connection, auth_section_of(cfg, AUTH_CONNECTION), keys != NULL ? keys->v[AUTH_CONNECTION] : NULL);
+    verifier_init(&a->subscription, auth_section_of(cfg, AUTH_SUBSCRIPTION), keys != NULL ? keys->v[own] : NULL);
     return a;
+}
+
+enum pl_err pl_auth_node_init(struct pl_node *n, struct pl_buf *err_text)
+{
+    struct auth_keys *keys = NULL;
+    enum pl_err err = auth_keys_load(n->world, n->config, n->log, &keys, err_text);
+
+    if (err != PL_OK)
+        return err;
+    pl_auth_node_fini(n);
+    n->rooms[PL_ROOM_AUTH] = keys;
+    return PL_OK;
+}
+
+void pl_auth_node_fini(struct pl_node *n)
+{
+    struct auth_keys *keys = n->rooms[PL_ROOM_AUTH];
+
+    auth_keys_free(&keys);
+    n->rooms[PL_ROOM_AUTH] = NULL;
+}
+
+enum pl_err pl_auth_check_config(struct pl_world *w, const struct pl_config *cfg, struct pl_buf *err_text)
+{
+    struct auth_keys *keys = NULL;
+    enum pl_err err = auth_keys_load(w, cfg, NULL, &keys, err_text);
+
+    auth_keys_free(&keys);
+    return err;
 }
 
 void pl_auth_init(struct pl_shard *s)
@@ -91,10 +129,14 @@ void pl_auth_fini(struct pl_shard *s)
     s->rooms[PL_ROOM_AUTH] = NULL;
 }
 
+/* Each key refuses what is not of its algorithms before it computes anything. */
 static enum pl_err check_signature(const struct verifier *v, const struct pl_jwt *t, int64_t now_s)
 {
     int64_t until = v->opts->hmac_previous_secret_key_valid_until;
 
+    for (unsigned i = 0; i < PL_JWT_N_KINDS; i++)
+        if (v->keys[i] != NULL && pl_jwt_verify(v->keys[i], t) == PL_OK)
+            return PL_OK;
     if (v->key != NULL && pl_jwt_hmac_verify(v->key, t) == PL_OK)
         return PL_OK;
     if (v->previous != NULL && (until == 0 || now_s <= until))

@@ -1,14 +1,16 @@
 /* auth/auth.h - who may: connection and subscription tokens against the node's configuration, and API keys.
  *
- * Per shard it keeps prepared HMAC contexts; the configuration snapshot says with which keys, and a new snapshot is noticed at the
- * next token. Results borrow. Codes: wire-protocol.md 8. */
+ * Public keys are loaded once per node, when it starts. Per shard it keeps prepared contexts of them and of the secrets; a new
+ * configuration snapshot is noticed at the next token. Results borrow. Codes: wire-protocol.md 8. */
 #ifndef PL_AUTH_AUTH_H
 #define PL_AUTH_AUTH_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "codec/override.h"
 #include "codec/scratch.h"
+#include "config/config.h"
 #include "shard/shard.h"
 
 /* A server-side subscription that a token (or proxy, or the API) decides. Slices are borrowed from token and scratch. */
@@ -36,6 +38,14 @@ struct pl_credentials {
 
 /* A scratch limit with which no token that fits PL_JWT_MAX fails for want of room, at a channel_limit up to 500. */
 enum { PL_AUTH_SCRATCH = 128 * 1024 };
+
+/* Before the first token: loads the public keys that n->config names (files are read through n->world) and warns of short secrets in
+ * n->log. PL_EINVAL: a key is not there or not to be trusted; err_text is a sentence that begins with its option. PL_ENOMEM. Called again for
+ * another configuration, it replaces what was there; without it HS tokens alone are taken. Main thread, shards not running. */
+enum pl_err pl_auth_node_init(struct pl_node *n, struct pl_buf *err_text) PL_MUST_CHECK;
+void pl_auth_node_fini(struct pl_node *n);
+/* The same questions without a node, for `peal check config`. */
+enum pl_err pl_auth_check_config(struct pl_world *w, const struct pl_config *cfg, struct pl_buf *err_text) PL_MUST_CHECK;
 
 void pl_auth_init(struct pl_shard *s);
 void pl_auth_fini(struct pl_shard *s);

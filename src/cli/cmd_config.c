@@ -1,6 +1,7 @@
 /* peal check config, peal config doc, peal config default. */
 #include <stdio.h>
 
+#include "auth/auth.h"
 #include "cli/cmd.h"
 #include "cli/flags.h"
 #include "config/doc.h"
@@ -13,6 +14,7 @@ int pl_cmd_check_config(int argc, char **argv)
         "and bound. Exit code 0: it is right (there may be warnings); 1: it is not; 2: usage.", NULL, 0 };
     struct pl_config_report report = { NULL };
     struct pl_config_input in = { .world = pl_world_linux() };
+    struct pl_buf why = pl_buf_init(4096);
     struct pl_config *cfg = NULL;
     enum pl_err err;
     int n;
@@ -31,10 +33,17 @@ int pl_cmd_check_config(int argc, char **argv)
     for (size_t i = 0; i < report.n; i++)
         printf("%s: %s\n", report.v[i].is_error ? "error" : "warning", report.v[i].text);
     if (err == PL_OK)
+        err = pl_auth_check_config(in.world, cfg, &why);
+    if (why.len != 0) {
+        printf("error: %s: %.*s\n", in.file, PL_FMT(pl_buf_slice(&why)));
+        report.n_errors++;
+    }
+    if (err == PL_OK)
         printf("ok: %s (%zu namespaces, %zu warnings)\n", in.file, cfg->channel.n_namespaces, report.n_warnings);
     else
         printf("refused: %s (%zu errors, %zu warnings)%s\n", in.file, report.n_errors, report.n_warnings,
                err == PL_ENOMEM ? ": out of memory" : "");
+    pl_buf_fini(&why);
     pl_config_free(&cfg);
     pl_config_report_fini(&report);
     return err == PL_OK ? PL_EXIT_OK : PL_EXIT_FAILED;

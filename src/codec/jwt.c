@@ -5,21 +5,23 @@
 #include "base/check.h"
 #include "codec/b64.h"
 
-/* What each algorithm is called and which key may verify it. */
-static const struct { const char *name; } algs[PL_JWT_N_ALGS] = {
-    [PL_JWT_HS256] = { "HS256" },
-    [PL_JWT_HS384] = { "HS384" },
-    [PL_JWT_HS512] = { "HS512" },
+static const char *const alg_names[PL_JWT_N_ALGS] = {
+    [PL_JWT_HS256] = "HS256", [PL_JWT_HS384] = "HS384", [PL_JWT_HS512] = "HS512",
+    [PL_JWT_RS256] = "RS256", [PL_JWT_RS384] = "RS384", [PL_JWT_RS512] = "RS512",
+    [PL_JWT_PS256] = "PS256", [PL_JWT_PS384] = "PS384", [PL_JWT_PS512] = "PS512",
+    [PL_JWT_ES256] = "ES256", [PL_JWT_ES384] = "ES384", [PL_JWT_ES512] = "ES512",
+    [PL_JWT_EDDSA] = "EdDSA",
 };
 
 struct header {
-    struct pl_slice alg, kid, crit;
+    struct pl_slice alg, kid, crit, b64;
 };
 
 static const struct pl_json_field header_fields[] = {
     PL_JSON_FIELD(struct header, alg, PL_J_STR),
     PL_JSON_FIELD(struct header, kid, PL_J_STR),
     PL_JSON_FIELD(struct header, crit, PL_J_RAW),
+    PL_JSON_FIELD(struct header, b64, PL_J_RAW),
 };
 static const struct pl_json_shape header_shape = PL_JSON_SHAPE(header_fields);
 
@@ -43,6 +45,15 @@ static enum pl_err as_token_error(enum pl_err err)
     return err == PL_OK || err == PL_ETOOBIG ? err : PL_EINVAL;
 }
 
+/* A key's name is only ever compared, but it may come to stand in a log. */
+static bool is_kid(struct pl_slice kid)
+{
+    for (size_t i = 0; i < kid.len; i++)
+        if (kid.p[i] < 0x20 || kid.p[i] > 0x7e)
+            return false;
+    return kid.len <= PL_JWT_KID_MAX;
+}
+
 static enum pl_err parse_header(struct pl_slice text, struct pl_scratch *scratch, struct pl_jwt *ret)
 {
     struct pl_json r = pl_json_init(text, scratch);
@@ -56,9 +67,13 @@ static enum pl_err parse_header(struct pl_slice text, struct pl_scratch *scratch
         return as_token_error(err);
     if (h.crit.len != 0) /* RFC 7515 4.1.11: we know no extension that must be understood */
         return PL_EINVAL;
+    if (h.b64.len != 0 && !pl_slice_eq(h.b64, PL_LIT("true")) && !PL_SABOTAGE(jwt_unencoded)) /* RFC 7797 3: what was signed is another text */
+        return PL_EINVAL;
+    if (!is_kid(h.kid))
+        return PL_EINVAL;
     ret->kid = h.kid;
     for (unsigned i = 0; i < PL_JWT_N_ALGS; i++) {
-        if (pl_slice_eq(h.alg, pl_slice_str(algs[i].name))) {
+        if (pl_slice_eq(h.alg, pl_slice_str(alg_names[i]))) {
             ret->alg = (enum pl_jwt_alg)i;
             return PL_OK;
         }
@@ -150,6 +165,8 @@ static enum pl_err decode_over(struct pl_slice b64, struct pl_scratch *scratch, 
     return b64.len != 0 ? decode(PL_B64_STD, b64, scratch, ret) : PL_OK;
 }
 
+#define DATE_MAX (INT64_C(1) << 53) /* beyond, a double has no seconds any more */
+
 /* RFC 7519 2: a NumericDate may have a fraction (Python's time.time() has), which is cut off here. Absent: *ret_has stays false. */
 static enum pl_err read_date(struct pl_slice number, bool *ret_has, int64_t *ret)
 {
@@ -160,14 +177,14 @@ static enum pl_err read_date(struct pl_slice number, bool *ret_has, int64_t *ret
     if (number.len == 0 || pl_json_null(&r))
         return PL_OK;
     *ret_has = true;
-    if (pl_json_i64(&r, INT64_MIN, INT64_MAX, ret))
+    if (pl_json_i64(&r, -DATE_MAX, DATE_MAX, ret))
         return PL_OK;
     if ((number.p[0] != '-' && (number.p[0] < '0' || number.p[0] > '9')) || number.len >= sizeof text)
         return PL_EINVAL;
     memcpy(text, number.p, number.len);
     text[number.len] = '\0';
     d = strtod(text, NULL); /* a checked JSON number */
-    if (!(d > -9e15 && d < 9e15)) /* beyond, a double has no seconds any more */
+    if (!(d > -(double)DATE_MAX && d < (double)DATE_MAX))
         return PL_EINVAL;
     *ret = (int64_t)d;
     return PL_OK;

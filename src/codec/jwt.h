@@ -3,7 +3,8 @@
  * pl_jwt_parse() takes a token apart without believing it; pl_jwt_claims() reads what it says; a key verifies it. The key
  * decides which algorithms it may be used with (RFC 8725 3.1): `none`, unknown and foreign algorithms never reach a key. Whoever uses
  * claims of a token that was not verified says so by not calling the verification. Strict where tolerance has been a hole: three
- * parts, one spelling of base64url, no member twice, no `crit`, at most 16 KiB.
+ * parts, one spelling of base64url, no member twice, no `crit`, no unencoded payload (RFC 7797), a printable `kid` of at most 128
+ * bytes, at most 16 KiB. What a header offers as key or where to fetch one (jwk, jku, x5c, x5u) is not looked at.
  * All results borrow the token or the scratch. No clock: time is an argument. */
 #ifndef PL_CODEC_JWT_H
 #define PL_CODEC_JWT_H
@@ -13,9 +14,16 @@
 #include "codec/override.h"
 #include "codec/scratch.h"
 
-enum { PL_JWT_MAX = 16 * 1024 }; /* bytes of a token */
+enum { PL_JWT_MAX = 16 * 1024, PL_JWT_KID_MAX = 128 }; /* bytes of a token, of its key's name */
 
-enum pl_jwt_alg { PL_JWT_HS256, PL_JWT_HS384, PL_JWT_HS512, PL_JWT_N_ALGS };
+/* In threes, by digest: 256, 384, 512. */
+enum pl_jwt_alg {
+    PL_JWT_HS256, PL_JWT_HS384, PL_JWT_HS512,
+    PL_JWT_RS256, PL_JWT_RS384, PL_JWT_RS512,
+    PL_JWT_PS256, PL_JWT_PS384, PL_JWT_PS512,
+    PL_JWT_ES256, PL_JWT_ES384, PL_JWT_ES512,
+    PL_JWT_EDDSA, PL_JWT_N_ALGS
+};
 
 struct pl_jwt {
     enum pl_jwt_alg alg;
@@ -34,7 +42,7 @@ struct pl_jwt_claims {
     struct pl_slice iss;
     struct pl_slice aud;       /* raw: string or list of strings, checked; pl_jwt_audience() */
     bool has_exp, has_nbf, has_iat, has_expire_at, has_channel;
-    int64_t exp, nbf, iat, expire_at; /* unix seconds, fractions cut off */
+    int64_t exp, nbf, iat, expire_at; /* unix seconds, fractions cut off; exp, nbf, iat within 2^53 */
     struct pl_slice channel;
     struct pl_slice client;
     struct pl_slice info;      /* raw JSON, or the bytes of b64info, which wins */
@@ -64,7 +72,7 @@ struct pl_jwt_sub {
 PL_MUST_CHECK enum pl_err pl_jwt_walk_subs(struct pl_walk *w, struct pl_scratch *scratch, struct pl_slice *ret_channel,
                                            struct pl_jwt_sub *ret);
 
-/* --- keys: one kind per algorithm family --- */
+/* --- secrets; public keys: codec/jwt_key.h --- */
 
 /* A secret with prepared contexts (a verification costs 0.3 us instead of 1). Not thread-safe: one per shard. */
 struct pl_jwt_hmac;

@@ -109,7 +109,8 @@ static struct pl_slice forge(struct fixture *f, const char *header, const char *
 
 static const char *const bad_headers[] = {
     "{\"alg\":\"none\"}", "{\"alg\":\"None\"}", "{\"alg\":\"\"}", "{}", "{\"alg\":null}", "{\"alg\":\"XX256\"}", "{\"alg\":\"hs256\"}", "{\"ALG\":\"HS256\"}",
-    "{\"alg\":\"RS256\"}", "{\"alg\":\"HS256\",\"alg\":\"HS256\"}", "{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", "{\"alg\":\"HS256\",\"crit\":null}",
+    "{\"alg\":\"RS1\"}", "{\"alg\":\"EDDSA\"}", "{\"alg\":\"HS256\",\"b64\":false}", "{\"alg\":\"HS256\",\"kid\":\"\\t\"}",
+    "{\"alg\":\"HS256\",\"alg\":\"HS256\"}", "{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", "{\"alg\":\"HS256\",\"crit\":null}",
     "{\"alg\":[\"HS256\"]}", "[]", "", "{\"alg\":\"HS256\"}x", "{\"alg\":\"HS256\",\"kid\":1}",
 };
 
@@ -276,7 +277,7 @@ static void what_we_sign_verifies(void **state)
     struct fixture *f = *state;
     struct pl_jwt t;
 
-    for (unsigned alg = 0; alg < PL_JWT_N_ALGS; alg++) {
+    for (unsigned alg = PL_JWT_HS256; alg <= PL_JWT_HS512; alg++) {
         pl_buf_clear(&f->out);
         assert_int_equal(pl_jwt_hmac_sign(f->key, (enum pl_jwt_alg)alg, PL_LIT("{\"sub\":\"42\",\"exp\":1900000000}"), &f->out), PL_OK);
         assert_int_equal(verify(f, pl_buf_slice(&f->out), &t), PL_OK);

@@ -48,8 +48,9 @@ struct pl_cfg_token {
     struct pl_secret hmac_secret_key;
     struct pl_secret hmac_previous_secret_key;
     int64_t hmac_previous_secret_key_valid_until; /* unix seconds, 0: no end */
-    const char *rsa_public_key;
+    const char *rsa_public_key;   /* this and the next two: file path, PEM text or base64 of PEM; auth/keys resolves them */
     const char *ecdsa_public_key;
+    const char *eddsa_public_key; /* Peal: */
     const char *jwks_public_endpoint;
     const char *audience;
     const char *audience_regex;

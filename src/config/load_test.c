@@ -395,10 +395,10 @@ static void what_only_centrifugo_has_is_named_with_its_consequence(void **state)
     says(&l, false, "t.json:7: swagger.enabled: not built yet");
     assert_true(l.cfg->emulation.at.enabled);
     done(&l);
-    l = load("{\"client\": {\"concurrency\": 8, \"channel_position_check_delay\": \"40s\", \"token\": {\"rsa_public_key\": \"x\"}}}", NULL, NULL);
+    l = load("{\"client\": {\"concurrency\": 8, \"channel_position_check_delay\": \"40s\", \"token\": {\"jwks_public_endpoint\": \"http://x\"}}}", NULL, NULL);
     is_ok(&l);
     says(&l, false, "client.concurrency: not built yet: commands of a connection run strictly in order");
-    says(&l, false, "client.token.rsa_public_key: not built yet");
+    says(&l, false, "client.token.jwks_public_endpoint: not built yet");
     assert_int_equal(l.report.n, 2); /* the default may be written down */
     done(&l);
 }

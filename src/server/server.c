@@ -108,7 +108,9 @@ enum pl_err pl_server_new(const struct pl_server_opts *opts, struct pl_server **
     s->trim.fire = trim_look;
     pl_timer_start(n->shards[0], &s->trim, n->shards[0]->now_ms + TRIM_LOOK_MS);
     pl_metric_set(n->shards[0]->cells, PL_M_NODES, 1);
-    err = server_routes(s, err_text);
+    err = pl_auth_node_init(n, err_text);
+    if (err == PL_OK)
+        err = server_routes(s, err_text);
     if (err == PL_OK) {
         set_up_http(s);
         if (!opts->no_listeners)
@@ -159,6 +161,7 @@ void pl_server_free(struct pl_server **take_s)
     settle(s->node);
     for (unsigned i = 0; i < s->node->n_shards; i++)
         fini_shard(s->node->shards[i]);
+    pl_auth_node_fini(s->node);
     pl_sess_node_fini(s->node);
     pl_http_fini(s->node);
     pl_router_free(&s->router);
