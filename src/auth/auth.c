@@ -18,6 +18,7 @@ struct verifier {
 
 struct auth {
     const struct pl_config *cfg; /* what the verifiers were made from; a reload replaces it */
+    uint64_t generation;         /* of the node's keys they were made from; 0 none */
     struct verifier connection, subscription;
 };
 
@@ -69,11 +70,13 @@ static struct auth *auth_of(struct pl_shard *s)
     const struct pl_config *cfg = s->node->config;
     const struct auth_keys *keys = s->node->rooms[PL_ROOM_AUTH];
     enum auth_section own = cfg->client.subscription_token_enabled ? AUTH_SUBSCRIPTION : AUTH_CONNECTION;
+    uint64_t generation = keys != NULL ? keys->generation : 0;
 
-    if (a->cfg == cfg)
+    if (a->cfg == cfg && a->generation == generation)
         return a;
     auth_drop(a);
     a->cfg = cfg;
+    a->generation = generation;
     if (keys != NULL && keys->cfg != cfg)
         keys = NULL; /* of another configuration: nothing of it counts any more */
     verifier_init(&a->connection, auth_section_of(cfg, AUTH_CONNECTION), keys != NULL ? keys->v[AUTH_CONNECTION] : NULL);
@@ -83,11 +86,13 @@ static struct auth *auth_of(struct pl_shard *s)
 
 enum pl_err pl_auth_node_init(struct pl_node *n, struct pl_buf *err_text)
 {
+    const struct auth_keys *old = n->rooms[PL_ROOM_AUTH];
     struct auth_keys *keys = NULL;
     enum pl_err err = auth_keys_load(n->world, n->config, n->log, &keys, err_text);
 
     if (err != PL_OK)
         return err;
+    keys->generation = old != NULL ? old->generation + 1 : 1;
     pl_auth_node_fini(n);
     n->rooms[PL_ROOM_AUTH] = keys;
     return PL_OK;

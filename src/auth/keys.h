@@ -14,6 +14,7 @@ enum auth_section { AUTH_CONNECTION, AUTH_SUBSCRIPTION, AUTH_N_SECTIONS };
 
 struct auth_keys {
     const struct pl_config *cfg; /* what they were loaded from */
+    uint64_t generation;         /* 1, 2, ... of a node's: another configuration may come to stand at an old one's address */
     struct pl_jwt_key *v[AUTH_N_SECTIONS][PL_JWT_N_KINDS]; /* owned; NULL: no such tokens */
 };
 

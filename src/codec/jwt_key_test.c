@@ -88,7 +88,7 @@ static EVP_PKEY *rsa_pss(void)
     EVP_PKEY *key = NULL;
 
     assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
-    assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 1024), 1);
     assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
     EVP_PKEY_CTX_free(ctx);
     return key;
@@ -124,10 +124,13 @@ static unsigned load(struct pl_buf pem, enum pl_jwt_kind kind, char *ret_why, si
 
 static void keys_come_as_public_key_or_certificate(void **state)
 {
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+
     (void)state;
-    assert_int_equal(load(pem_of(EVP_RSA_gen(2048), PUB), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
-    assert_int_equal(load(pem_of(EVP_RSA_gen(2048), PKCS1), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
-    assert_int_equal(load(pem_of(EVP_RSA_gen(2048), CERT), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
+    assert_true(EVP_PKEY_up_ref(rsa) == 1 && EVP_PKEY_up_ref(rsa) == 1); /* pem_of() takes one each */
+    assert_int_equal(load(pem_of(rsa, PUB), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
+    assert_int_equal(load(pem_of(rsa, PKCS1), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
+    assert_int_equal(load(pem_of(rsa, CERT), PL_JWT_RSA, NULL, 0), BITS(PL_JWT_RS256, PL_JWT_PS512));
     assert_int_equal(load(pem_of(EVP_EC_gen("P-256"), PUB), PL_JWT_EC, NULL, 0), BITS(PL_JWT_ES256, PL_JWT_ES256));
     assert_int_equal(load(pem_of(EVP_EC_gen("P-384"), CERT), PL_JWT_EC, NULL, 0), BITS(PL_JWT_ES384, PL_JWT_ES384));
     assert_int_equal(load(pem_of(EVP_EC_gen("P-521"), PUB), PL_JWT_EC, NULL, 0), BITS(PL_JWT_ES512, PL_JWT_ES512));
@@ -160,8 +163,8 @@ static void keys_nobody_should_trust_are_refused_with_a_reason(void **state)
     refused(EVP_PKEY_Q_keygen(NULL, NULL, "ED448"), PUB, PL_JWT_ED25519, "ED448, not an Ed25519 key");
     refused(EVP_PKEY_Q_keygen(NULL, NULL, "X25519"), PUB, PL_JWT_ED25519, "not an Ed25519 key");
     refused(EVP_EC_gen("P-256"), PUB, PL_JWT_RSA, "EC, not an RSA key");
-    refused(EVP_RSA_gen(2048), PUB, PL_JWT_EC, "RSA, not an EC key");
-    refused(EVP_RSA_gen(2048), CERT, PL_JWT_ED25519, "RSA, not an Ed25519 key");
+    refused(rsa_of(2048, 65537), PUB, PL_JWT_EC, "RSA, not an EC key");
+    refused(EVP_RSA_gen(1024), CERT, PL_JWT_ED25519, "RSA, not an Ed25519 key");
     refused(EVP_EC_gen("P-256"), PRIVATE, PL_JWT_EC, "PRIVATE KEY: give the public key");
 }
 
@@ -188,7 +191,7 @@ static void damaged_pem_is_refused_wherever_it_breaks(void **state)
 
 static void public_texts_are_no_secrets(void **state)
 {
-    struct pl_buf pem = pem_of(EVP_EC_gen("P-256"), PUB), cert = pem_of(EVP_EC_gen("P-256"), CERT), pkcs1 = pem_of(EVP_RSA_gen(2048), PKCS1);
+    struct pl_buf pem = pem_of(EVP_EC_gen("P-256"), PUB), cert = pem_of(EVP_EC_gen("P-256"), CERT), pkcs1 = pem_of(rsa_of(2048, 65537), PKCS1);
 
     (void)state;
     assert_true(pl_jwt_is_public(pl_buf_slice(&pem)) && pl_jwt_is_public(pl_buf_slice(&cert)) && pl_jwt_is_public(pl_buf_slice(&pkcs1)));
