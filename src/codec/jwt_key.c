@@ -146,7 +146,7 @@ static enum pl_err check_key(struct pl_jwt_key *key, struct pl_buf *why)
         break;
     case PL_JWT_N_KINDS: PL_UNREACHABLE();
     }
-    /* OpenSSL's check of an RSA key searches its modulus for primes, 0.1 s long; whoever could put a weak one there could put any. */
+    /* OpenSSL's check of an RSA key searches its modulus for primes, some 10 ms each time; whoever could put a weak one there could put any. */
     if (err != PL_OK || key->kind == PL_JWT_RSA)
         return err;
     ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
