@@ -72,7 +72,7 @@ unsigned pl_sess_ticket_shard(struct pl_shard *s, const uint8_t id[16])
 {
     unsigned shard;
 
-    if (s->node->n_shards > 1 && sess_moved_find(s->node, id, &shard))
+    if (s->node->n_shards > 1 && !PL_SABOTAGE(ticket_home_only) && sess_moved_find(s->node, id, &shard))
         return shard;
     return pl_home_of(s->node, pl_slice(id, 16));
 }
